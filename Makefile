@@ -1,0 +1,223 @@
+# Builds libcassette.so (the hooks), libcassette-engine.so (all the rest) and the `cassette` command.
+#
+# Sources are found by wildcard: dropping a file into a layer's folder is enough. `make help` lists the targets. A build
+# elsewhere: `make BUILD=/some/folder`; with another compiler: `make CXX=clang++-14 CC=clang-14`.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+CXXFLAGS ?= -O2 -g
+CFLAGS ?= -O2 -g
+
+all:
+.PHONY: all deps demo test bench install uninstall clean format lint help FORCE
+.DELETE_ON_ERROR:
+# Without built-in rules make has fewer of its own ideas, and starts faster.
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+# A line a file; `make V=1` shows the commands.
+Q := $(if $(V),,@)
+
+# ---- sources ---------------------------------------------------------------------------------------------------------
+
+PARSER := $(wildcard parser/*.cc)
+STORE := $(wildcard store/*.cc store/*/*.cc)
+HOOKS := $(wildcard preload/hooks/*.cc)
+ENGINE := $(wildcard preload/engine/*.cc)
+CLI := $(wildcard cli/*.cc)
+UNIT := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
+BENCH := $(wildcard tests/bench/*.c tests/bench/*.cc)
+PROGRAMS := $(wildcard tests/programs/*.c tests/programs/*/*.c)
+SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(CLI) $(UNIT) $(BENCH) $(PROGRAMS)
+
+OBJ := $(BUILD)/obj
+objects = $(1:%=$(OBJ)/%.o)
+
+# ---- products: a layer that has no source yet is left out ------------------------------------------------------------
+
+LIBRARIES := $(if $(STORE),$(BUILD)/libstore.a) $(if $(PARSER),$(BUILD)/libparser.a)
+PRODUCTS := $(LIBRARIES) $(if $(HOOKS),$(BUILD)/libcassette.so) $(if $(ENGINE),$(BUILD)/libcassette-engine.so) \
+  $(if $(CLI),$(BUILD)/cassette)
+TEST_PROGRAMS := $(foreach f,$(PROGRAMS),$(BUILD)/tests/programs/$(basename $(notdir $(f))))
+TEST_PRODUCTS := $(if $(UNIT),$(BUILD)/tests/unit) $(TEST_PROGRAMS)
+BENCH_PRODUCTS := $(foreach f,$(BENCH),$(BUILD)/tests/bench/$(basename $(notdir $(f))))
+
+all: $(PRODUCTS)
+
+# ---- dependencies (see deps/README.md) -------------------------------------------------------------------------------
+
+FETCHED := deps/fetched
+THIRD_PARTY := $(patsubst %,$(FETCHED)/lib/lib%.a,llhttp simdjson yaml-cpp zstddec z) \
+  -l:libbrotlidec.a -l:libbrotlicommon.a
+
+$(FETCHED)/%.installed: deps/install deps/pins.tsv
+	@deps/install $*
+
+# Under the lock of deps/install, because two runs of make in one tree must not write the same archives.
+$(FETCHED)/compiled: deps/build.mk deps/pins.tsv | $(FETCHED)/build.installed
+	+$(Q)flock $(FETCHED)/lock $(MAKE) --no-print-directory -f deps/build.mk
+	@touch $@
+
+# Looks again at what is installed, whatever the stamp files say.
+deps:
+	deps/install build
+	deps/install test
+
+# ---- how each file is compiled ---------------------------------------------------------------------------------------
+
+INCLUDES := -I. -isystem $(FETCHED)/include
+# Sections let the linker drop what is unused, above all of the third-party libraries.
+COMMON_FLAGS := -Wall -Wextra -Wpedantic -Werror -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -pthread
+CXX_FLAGS = $(INCLUDES) -std=c++20 $(COMMON_FLAGS) $(CXXFLAGS) $(CPPFLAGS)
+C_FLAGS = $(INCLUDES) -D_GNU_SOURCE $(COMMON_FLAGS) $(CFLAGS) $(CPPFLAGS)
+# The hooks live in every process, libstdc++ or not: they must need nothing of it. Their thread-local variables are
+# there from the start (initial-exec), since a hook may be called where memory cannot be allocated.
+# Fortification would replace the functions that they define by inline ones of the same name.
+HOOKS_FLAGS := -fno-exceptions -fno-rtti -fno-threadsafe-statics -ftls-model=initial-exec -U_FORTIFY_SOURCE
+# The programs under test are plain C as users write it: no hardening, hardly optimised.
+PROGRAM_FLAGS := -D_GNU_SOURCE -Wall -O1 -g -pthread
+
+# $(call compile,SOURCE): the command line for one file, without -c and -o.
+compile = $(if $(filter tests/programs/%,$(1)),$(CC) $(PROGRAM_FLAGS),$(if $(filter %.c,$(1)),$(CC) $(C_FLAGS),$(CXX) \
+  $(CXX_FLAGS) $(if $(filter preload/hooks/%,$(1)),$(HOOKS_FLAGS))))
+
+# ---- how each product is linked --------------------------------------------------------------------------------------
+
+# Nothing unresolved is left to be found in the program's own libraries, nothing of a static archive is exported, all
+# is bound at load time (a lazy binding in the middle of a hook could re-enter it), and no text needs relocation.
+SHARED_FLAGS := -shared -Wl,--gc-sections -Wl,-z,defs -Wl,-z,now -Wl,-z,text -Wl,--exclude-libs,ALL
+STATIC_CXX := -static-libstdc++ -static-libgcc
+LIBS := -pthread -Wl,--as-needed
+
+# These files change only when what they say changes, so that a new flag recompiles, and a file added to a layer or
+# removed from it links anew what is made of that layer.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC)' '$(CXX) $(CXX_FLAGS)' '$(C_FLAGS) $(HOOKS_FLAGS) $(PROGRAM_FLAGS)' \
+	  '$(SHARED_FLAGS) $(STATIC_CXX) $(LIBS) $(LDFLAGS)' >$@.new; cmp -s $@.new $@ || cp $@.new $@; rm $@.new
+$(BUILD)/list/%: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $($*) >$@.new; cmp -s $@.new $@ || cp $@.new $@; rm $@.new
+
+FULL_LINK := $(LIBRARIES) $(FETCHED)/compiled $(BUILD)/flags
+
+$(OBJ)/%.o: % $(BUILD)/flags deps/pins.tsv | $(FETCHED)/build.installed
+	@mkdir -p $(@D)
+	@echo '  compile $<'
+	$(Q)$(call compile,$<) -MMD -MP -c $< -o $@
+
+# The unit tests and benchmarks include headers of packages that the product does not need.
+$(call objects,$(UNIT) $(BENCH)): | $(FETCHED)/test.installed
+
+$(BUILD)/libparser.a: $(call objects,$(PARSER)) $(BUILD)/list/PARSER
+$(BUILD)/libstore.a: $(call objects,$(STORE)) $(BUILD)/list/STORE
+$(LIBRARIES):
+	@rm -f $@
+	@echo '  archive $@'
+	$(Q)ar rcs $@ $(filter %.o,$^)
+
+# The thin library. Linked as C: the C++ compiler would add libstdc++.
+$(BUILD)/libcassette.so: $(call objects,$(HOOKS)) $(BUILD)/hooks.map $(BUILD)/flags $(BUILD)/list/HOOKS
+	@echo '  link    $@'
+	$(Q)$(CC) $(SHARED_FLAGS) -static-libgcc -Wl,--version-script=$(BUILD)/hooks.map -Wl,-soname,$(@F) $(LDFLAGS) \
+	  -o $@ $(filter %.o,$^) $(LIBS)
+
+# What is exported is what hooks.def lists, and nothing else. The version node has no name: with a name, the hooks
+# would no longer stand in for the functions of libc.
+$(BUILD)/hooks.map: preload/hooks/hooks.def
+	@mkdir -p $(@D)
+	@{ echo '{ global:'; sed -nE 's/^ *(HOOK|API)\( *(\w+).*/  \2;/p' $< | sort -u; echo '  local: *; };'; } >$@
+
+$(BUILD)/libcassette-engine.so: $(call objects,$(ENGINE)) preload/engine/engine.map $(FULL_LINK) $(BUILD)/list/ENGINE
+	@echo '  link    $@'
+	$(Q)$(CXX) $(SHARED_FLAGS) $(STATIC_CXX) -Wl,--version-script=preload/engine/engine.map -Wl,-soname,$(@F) $(LDFLAGS) \
+	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
+
+$(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
+	@echo '  link    $@'
+	$(Q)$(CXX) $(STATIC_CXX) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
+
+$(BUILD)/tests/unit: $(call objects,$(UNIT) $(ENGINE)) $(FULL_LINK) $(BUILD)/list/UNIT $(BUILD)/list/ENGINE
+	@mkdir -p $(@D)
+	@echo '  link    $@'
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -lgmock_main -lgmock -lgtest $(LIBS)
+
+define program
+$(BUILD)/tests/programs/$(basename $(notdir $(1))): $(1) $(BUILD)/flags | $(FETCHED)/build.installed
+	@mkdir -p $$(@D)
+	@echo '  compile $(1)'
+	$$(Q)$$(call compile,$(1)) -MMD -MP -MF $$@.d $$< -o $$@
+endef
+$(foreach f,$(PROGRAMS),$(eval $(call program,$(f))))
+
+define benchmark
+$(BUILD)/tests/bench/$(basename $(notdir $(1))): $(call objects,$(1) $(ENGINE)) $(FULL_LINK)
+	@mkdir -p $$(@D)
+	@echo '  link    $$@'
+	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LIBRARIES) $$(THIRD_PARTY) $$(LIBS)
+endef
+$(foreach f,$(BENCH),$(eval $(call benchmark,$(f))))
+
+# What includes what, as the compiler wrote it down.
+-include $(patsubst %,$(OBJ)/%.d,$(filter-out $(PROGRAMS),$(SOURCES))) $(TEST_PROGRAMS:%=%.d)
+
+# ---- running ---------------------------------------------------------------------------------------------------------
+
+# TESTS: names, or parts of names, of test scripts, or `unit`; all of them when empty.
+TESTS ?=
+test: all $(TEST_PRODUCTS) $(FETCHED)/test.installed
+	@BUILD=$(BUILD) tests/run $(TESTS)
+
+demo: all $(FETCHED)/test.installed
+	@BUILD=$(BUILD) tests/demo
+
+bench: all $(BENCH_PRODUCTS) $(FETCHED)/test.installed $(FETCHED)/bench.installed
+	@BUILD=$(BUILD) tests/bench/run
+
+# ---- installing ------------------------------------------------------------------------------------------------------
+
+INSTALLED = $(DESTDIR)$(PREFIX)/bin/cassette $(DESTDIR)$(PREFIX)/lib/libcassette.so \
+  $(DESTDIR)$(PREFIX)/lib/libcassette-engine.so $(DESTDIR)$(PREFIX)/include/cassette.h
+
+# Without the symbols for debuggers, which are most of their size.
+install: all
+	install -D -s -m 755 $(BUILD)/cassette $(DESTDIR)$(PREFIX)/bin/cassette
+	install -D -s -m 644 $(BUILD)/libcassette.so $(DESTDIR)$(PREFIX)/lib/libcassette.so
+	install -D -s -m 644 $(BUILD)/libcassette-engine.so $(DESTDIR)$(PREFIX)/lib/libcassette-engine.so
+	$(if $(wildcard preload/cassette.h),install -D -m 644 preload/cassette.h $(DESTDIR)$(PREFIX)/include/cassette.h)
+
+uninstall:
+	rm -f $(INSTALLED)
+
+# What was fetched stays: `rm -r deps/fetched` forgets that too.
+clean:
+	rm -rf $(BUILD) compile_commands.json
+
+# ---- source care -----------------------------------------------------------------------------------------------------
+
+FORMATTED = $(shell git ls-files -co --exclude-standard '*.cc' '*.h' '*.c')
+
+format: $(FETCHED)/lint.installed
+	clang-format -i $(FORMATTED)
+
+lint: compile_commands.json $(FETCHED)/lint.installed $(FETCHED)/test.installed
+	clang-format --dry-run -Werror $(FORMATTED)
+	git -c core.whitespace=cr-at-eol diff --check $$(git hash-object -t tree /dev/null)
+	printf '%s\n' $(filter-out $(PROGRAMS),$(SOURCES)) | xargs -P 2 -n 4 clang-tidy -p . --quiet
+
+# One entry a source file, for clang-tidy and for editors.
+compile_commands.json: $(BUILD)/flags $(BUILD)/list/SOURCES | $(FETCHED)/build.installed
+	@printf '%s\n' $(foreach f,$(SOURCES),'{"directory": "$(CURDIR)", "file": "$(f)",' \
+	  '"command": "$(call compile,$(f)) -c $(f)"},') | sed -e '1s/^/[/' -e '$$s/,$$/]/' >$@
+
+help:
+	@echo 'make [all]     the two libraries and the command, in $(BUILD)/'
+	@echo 'make demo      records and replays a real client, start to end'
+	@echo 'make test      all tests; TESTS="unit curl" chooses some'
+	@echo 'make bench     prints figures'
+	@echo 'make install   into $(PREFIX) (PREFIX=, DESTDIR=); also: uninstall'
+	@echo 'make format    clang-format in place'
+	@echo 'make lint      clang-format check, white space, clang-tidy'
+	@echo 'make compile_commands.json   for clangd and other tools'
+	@echo 'make deps      looks again for missing packages'
+	@echo 'make V=1       shows the commands'
+	@echo 'make clean     removes $(BUILD)/; fetched dependencies stay in $(FETCHED)/'
