@@ -1,0 +1,11 @@
+// connect(2) of an internet stream socket: which connections are intercepted, and how.
+#pragma once
+
+#include <sys/socket.h>
+
+namespace cassette {
+
+/// As connect(2), or kPassThrough for what is left alone.
+int connect_socket(int fd, const sockaddr* address, socklen_t length);
+
+}  // namespace cassette

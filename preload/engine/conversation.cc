@@ -1,0 +1,408 @@
+// See conversation.h. Must not know a descriptor.
+#include "preload/engine/conversation.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "preload/engine/clock.h"
+#include "store/log.h"
+
+namespace cassette {
+
+namespace {
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Pieces that arrived closer together than this are one piece: a body that came at once has none.
+constexpr std::uint32_t kPieceMilliseconds = 10;
+
+/// The errno that a cassette names, e.g. "ECONNRESET"; ECONNRESET when nobody knows the name.
+int errno_of(std::string_view name) {
+  constexpr int kHighest = 133;
+  for (int number = 1; number <= kHighest; ++number) {
+    const char* known = strerrorname_np(number);
+    if (known != nullptr && name == known) return number;
+  }
+  return ECONNRESET;
+}
+
+std::int64_t nanoseconds(std::uint32_t milliseconds) {
+  return std::int64_t{milliseconds} * 1'000'000;
+}
+
+}  // namespace
+
+Conversation::Conversation(Player& player, Terms terms)
+    : player_(player), terms_(std::move(terms)), keeps_raw_(terms_.policy != UpstreamPolicy::kNever) {
+  request_parser_.keep_body(keeps_raw_ || player_.needs_body());
+}
+
+// --- what happened ---------------------------------------------------------------------------------
+
+void Conversation::from_program(std::string_view bytes) {
+  if (phase_ == Phase::kHttp && input_.empty()) bytes.remove_prefix(parse_requests(bytes));
+  input_.append(bytes);
+  work();
+}
+
+void Conversation::program_finished() {
+  program_finished_ = true;
+  work();
+}
+
+void Conversation::from_upstream(std::string_view bytes) {
+  if (phase_ == Phase::kSniffing) relay({});  // the server speaks first: no HTTP
+  bool again = false;
+  while (phase_ == Phase::kHttp && (again || !bytes.empty())) {
+    again = false;
+    if (!exchange_.active || exchange_.response_complete) {
+      relay("the server sent bytes that answer no request");
+      break;
+    }
+    std::uint64_t before = response_parser_.in_message() ? response_parser_.body_size() : 0;
+    ParseProgress progress = response_parser_.feed(bytes);
+    note_piece(before, response_parser_.body_size());
+    std::string_view taken = bytes.substr(0, progress.consumed);
+    switch (progress.event) {
+      case ParseEvent::kError:
+        relay("the server's response is malformed (" + response_parser_.error() + ")");
+        continue;
+      case ParseEvent::kHeaders:
+        again = true;
+        break;
+      case ParseEvent::kComplete:
+        if (response_parser_.interim()) break;
+        record_response();  // in the journal before its last byte reaches the program
+        exchange_.response_complete = true;
+        break;
+      case ParseEvent::kNeedMore:
+        break;
+    }
+    to_program_.add_copy(taken);
+    bytes.remove_prefix(taken.size());
+    if (exchange_.response_complete && exchange_.request_complete) finish_exchange();
+  }
+  if (phase_ == Phase::kRelay) to_program_.add_copy(bytes);
+  work();
+}
+
+void Conversation::upstream_finished() {
+  if (phase_ == Phase::kRelay) {
+    ends_program_ = true;
+    return;
+  }
+  if (exchange_.active && !exchange_.response_complete) {
+    if (response_parser_.finish() == ParseEvent::kComplete) {
+      record_response();
+    } else if (exchange_.records) {
+      log(LogLevel::kWarn, place() + ": the server closed the connection before its response was "
+                                     "complete: not recorded");
+    }
+  }
+  end();
+}
+
+void Conversation::upstream_failed(int error) {
+  if (phase_ == Phase::kEnded) return;
+  if (exchange_.active && !exchange_.response_complete && exchange_.records) {
+    log(LogLevel::kWarn, place() + ": the connection to the server failed (" +
+                             strerrordesc_np(error) + "): not recorded");
+  }
+  reset_error_ = error;
+  end();
+}
+
+void Conversation::deadline_passed() {
+  if (sniffing() && settle_protocol(/*complete=*/true)) work();
+}
+
+// --- the program's side ----------------------------------------------------------------------------
+
+void Conversation::work() {
+  for (;;) {
+    if (phase_ == Phase::kSniffing) {
+      if (input_.empty() || !settle_protocol(program_finished_)) break;
+    } else if (phase_ == Phase::kHttp && !input_.empty()) {
+      std::size_t parsed = parse_requests(input_);
+      input_.erase(0, parsed);
+      if (parsed == 0) break;  // behind a forwarded request
+    } else {
+      if (phase_ == Phase::kRelay) to_upstream_.add_copy(input_);
+      input_.clear();
+      break;
+    }
+  }
+  if (!program_finished_ || !input_.empty() || phase_ == Phase::kEnded) return;
+  if (phase_ == Phase::kRelay || exchange_.active) {
+    ends_upstream_ = true;  // a half-close: the server may still answer
+  } else {
+    end();
+  }
+}
+
+bool Conversation::settle_protocol(bool complete) {
+  bool may_forward = terms_.policy != UpstreamPolicy::kNever;
+  Protocol protocol = sniff(input_, complete);
+  switch (protocol) {
+    case Protocol::kUnknown:
+      return false;
+    case Protocol::kHttp1:
+      phase_ = Phase::kHttp;
+      break;
+    case Protocol::kHttp2:
+    case Protocol::kTls: {
+      const char* what = protocol == Protocol::kTls ? "HTTPS is not recorded by this version"
+                                                    : "HTTP/2 is not recorded by this version";
+      if (may_forward) {
+        relay(what);
+      } else {
+        RequestView request;
+        request.method = protocol == Protocol::kTls ? "TLS" : "HTTP/2";
+        request.uri.scheme = "https";
+        request.uri.host = terms_.host;
+        request.uri.port = terms_.port;
+        request.uri.path = "/";
+        Headers none;
+        request.headers = &none;
+        player_.miss(request, {Decision::Kind::kMiss, MissReason::kUnsupported, 0}, what);
+        reset_error_ = ECONNREFUSED;
+        end();
+      }
+      break;
+    }
+    case Protocol::kOther:
+      if (terms_.may_relay) {
+        relay({});
+      } else {
+        refuse("this is not HTTP, and mode none lets nothing out");
+      }
+      break;
+  }
+  return true;
+}
+
+std::size_t Conversation::parse_requests(std::string_view bytes) {
+  std::size_t done = 0;
+  bool again = false;
+  while (phase_ == Phase::kHttp && (again || done < bytes.size()) &&
+         !(exchange_.active && exchange_.request_complete)) {
+    again = false;
+    std::string_view rest = bytes.substr(done);
+    ParseProgress progress = request_parser_.feed(rest);
+    std::string_view taken = rest.substr(0, progress.consumed);
+    done += taken.size();
+    if (exchange_.active) {
+      to_upstream_.add_copy(taken);
+    } else if (keeps_raw_) {
+      raw_.append(taken);
+    }
+    switch (progress.event) {
+      case ParseEvent::kNeedMore:
+        break;
+      case ParseEvent::kHeaders:
+        request_head();
+        again = true;  // a message without body is complete with no further byte
+        break;
+      case ParseEvent::kComplete:
+        request_complete();
+        break;
+      case ParseEvent::kError:
+        broken_request();
+        break;
+    }
+  }
+  return done;
+}
+
+void Conversation::request_head() {
+  if (request_parser_.is_connect()) {
+    decided_ = true;
+    decision_ = {};
+    decision_.reason = MissReason::kUnsupported;
+    if (terms_.policy != UpstreamPolicy::kNever) {
+      decision_.kind = Decision::Kind::kForward;
+      begin_exchange(/*records=*/false);
+    }
+  } else if (player_.decides_at_headers() && decide()) {
+    begin_exchange(/*records=*/true);
+  }
+  // A forwarded request gets the server's own 100.
+  if (!exchange_.active && request_parser_.expects_continue()) to_program_.add_view(kContinue);
+}
+
+bool Conversation::decide() {
+  decided_ = true;
+  decision_ = player_.decide(view());
+  return decision_.kind == Decision::Kind::kForward;
+}
+
+void Conversation::request_complete() {
+  if (!decided_) decide();
+  decided_ = false;
+  if (decision_.kind == Decision::Kind::kForward) {
+    if (!exchange_.active) begin_exchange(/*records=*/true);
+    exchange_.request_complete = true;
+    if (exchange_.response_complete) finish_exchange();
+    return;
+  }
+  raw_.clear();
+  if (decision_.kind == Decision::Kind::kReplay) {
+    play(decision_);
+  } else {
+    miss(decision_, {});
+  }
+}
+
+void Conversation::play(const Decision& decision) {
+  const RequestMessage& request = request_parser_.request();
+  ResponseTarget target;
+  target.head_request = request.method == "HEAD";
+  target.http_1_0 = request.version.major == 1 && request.version.minor == 0;
+  PlayedResponse response = player_.response(decision.interaction, target, scratch_);
+  if (!response.error.empty()) {
+    reset_error_ = errno_of(response.error);
+    end();
+    return;
+  }
+  queue(response);
+  if (response.close_after || !request_parser_.keep_alive()) end();
+}
+
+void Conversation::queue(const PlayedResponse& response) {
+  bool in_scratch = response.bytes.data() == scratch_.data();
+  auto add = [&](std::string_view bytes, Output::Time due) {
+    in_scratch ? to_program_.add_copy(bytes, due) : to_program_.add_view(bytes, due);
+  };
+  if (terms_.replay_speed <= 0 || response.pieces.empty()) {
+    add(response.bytes, 0);
+    return;
+  }
+  std::int64_t now = steady_now();
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < response.pieces.size(); ++i) {
+    std::size_t end = i + 1 < response.pieces.size() ? response.pieces[i + 1].offset
+                                                     : response.bytes.size();
+    double wait = static_cast<double>(nanoseconds(response.pieces[i].milliseconds));
+    add(response.bytes.substr(begin, end - begin),
+        now + static_cast<std::int64_t>(wait / terms_.replay_speed));
+    begin = end;
+  }
+}
+
+void Conversation::miss(const Decision& decision, std::string_view detail) {
+  std::string answer = player_.miss(view(), decision, detail);
+  if (terms_.reset_on_miss) {
+    reset_error_ = ECONNRESET;
+    end();
+    return;
+  }
+  std::string_view bytes = answer;
+  if (request_parser_.request().method == "HEAD") bytes = bytes.substr(0, bytes.find("\r\n\r\n") + 4);
+  to_program_.add_copy(bytes);
+  if (decision.reason == MissReason::kBadRequest || !request_parser_.keep_alive()) end();
+}
+
+void Conversation::broken_request() {
+  std::string why = "the request is malformed (" + request_parser_.error() + ")";
+  if (exchange_.active || keeps_raw_) {
+    to_upstream_.add_copy(raw_);
+    relay(why);
+  } else {
+    miss({Decision::Kind::kMiss, MissReason::kBadRequest, 0}, request_parser_.error());
+  }
+}
+
+// --- the server's side -----------------------------------------------------------------------------
+
+void Conversation::begin_exchange(bool records) {
+  exchange_.active = true;
+  exchange_.records = records;
+  exchange_.request_complete = false;
+  exchange_.response_complete = false;
+  exchange_.began_at = wall_now();
+  exchange_.began_steady = steady_now();
+  exchange_.pieces.clear();
+  response_parser_.expect_response_to(request_parser_.request().method);
+  to_upstream_.add_copy(raw_);
+  raw_.clear();
+}
+
+void Conversation::finish_exchange() {
+  bool tunnel = !exchange_.records;
+  exchange_.active = false;
+  if (response_parser_.switched_protocol()) {
+    relay(tunnel ? "a tunnel through a proxy is not recorded by this version"
+                 : "the connection switched protocols");
+  }
+}
+
+void Conversation::record_response() {
+  if (!exchange_.records) return;
+  if (response_parser_.switched_protocol()) return;
+  Interaction interaction;
+  interaction.request = request_parser_.request();
+  interaction.request_has_body = !interaction.request.body.empty();
+  interaction.uri = format_uri(view().uri);
+  interaction.response = response_parser_.response();
+  if (exchange_.pieces.size() > 1) interaction.chunks = exchange_.pieces;
+  interaction.recorded_at = exchange_.began_at;
+  // Told and counted by the player; the program gets its answer in any case.
+  (void)player_.record(std::move(interaction)).ok();
+}
+
+void Conversation::note_piece(std::uint64_t before, std::uint64_t after) {
+  if (after <= before) return;
+  auto milliseconds = static_cast<std::uint32_t>((steady_now() - exchange_.began_steady) / 1'000'000);
+  std::vector<Piece>& pieces = exchange_.pieces;
+  if (pieces.empty() || milliseconds - pieces.back().milliseconds >= kPieceMilliseconds) {
+    pieces.push_back({before, milliseconds});
+  }
+}
+
+// --- ends ------------------------------------------------------------------------------------------
+
+void Conversation::relay(std::string_view why) {
+  if (!why.empty()) {
+    log(LogLevel::kWarn, place() + ": " + std::string(why) + ": relayed, not recorded");
+  }
+  phase_ = Phase::kRelay;
+  exchange_.active = false;
+  raw_.clear();
+}
+
+void Conversation::refuse(std::string_view what) {
+  log(LogLevel::kWarn, place() + ": connection refused: " + std::string(what) +
+                           " (ignore-hosts lets a host through)");
+  reset_error_ = ECONNREFUSED;
+  end();
+}
+
+void Conversation::end() {
+  phase_ = Phase::kEnded;
+  exchange_.active = false;
+  ends_program_ = true;
+  ends_upstream_ = true;
+  to_upstream_.clear();
+  input_.clear();
+  raw_.clear();
+}
+
+bool Conversation::answers_inline() const {
+  return phase_ != Phase::kRelay && !exchange_.active && to_upstream_.empty() && !program_finished_ &&
+         to_program_.size() < kEnough;
+}
+
+bool Conversation::wants_program() const {
+  return !program_finished_ && to_upstream_.size() < kEnough && input_.size() < kEnough;
+}
+
+Origin Conversation::origin() const { return {"http", terms_.host, terms_.port}; }
+
+RequestView Conversation::view() const {
+  const RequestMessage& request = request_parser_.request();
+  return {request.method, request_uri(request, origin()), &request.headers, request.body};
+}
+
+std::string Conversation::place() const { return terms_.host + ":" + std::to_string(terms_.port); }
+
+}  // namespace cassette

@@ -1,0 +1,131 @@
+// What happens on one intercepted connection, without a socket: bytes from the program and from the
+// real server come in, bytes for both and a few decisions (connect to the server, end, reset) go out.
+// The connection (connection.h) moves the bytes; another front end could as well.
+//
+//   sniffing -> http  -> relay     (the server switched protocols, or a message cannot be parsed)
+//            -> relay -> ended
+//            -> ended              (refused)
+//
+// In `http`, one exchange at a time: what the program pipelines behind a forwarded request waits in
+// `input_` until its response is complete.
+//
+// Not thread-safe: the connection's lock is held around every call.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parser/request_parser.h"
+#include "parser/response_parser.h"
+#include "preload/engine/output.h"
+#include "preload/engine/sniff.h"
+#include "store/player.h"
+
+namespace cassette {
+
+class Conversation {
+ public:
+  /// Where the connection leads and what may be done with it.
+  struct Terms {
+    std::string host;  ///< the name the program asked for, or the address
+    std::uint16_t port = 0;
+    UpstreamPolicy policy = UpstreamPolicy::kNever;
+    bool may_relay = false;   ///< bytes that are no HTTP may go to the real server
+    bool reset_on_miss = false;
+    double replay_speed = 0;
+  };
+
+  /// `player` outlives the conversation.
+  Conversation(Player& player, Terms terms);
+
+  // What happened.
+  void from_program(std::string_view bytes);
+  /// No more bytes will come from the program; it may still read.
+  void program_finished();
+  void from_upstream(std::string_view bytes);
+  void upstream_finished();
+  /// The server could not be reached, or its connection broke: an errno.
+  void upstream_failed(int error);
+  /// The time that deadline() named has passed.
+  void deadline_passed();
+
+  // What is to be done.
+  Output& to_program() { return to_program_; }
+  const Output& to_program() const { return to_program_; }
+  Output& to_upstream() { return to_upstream_; }
+  /// The server's connection is needed from now on.
+  bool needs_upstream() const { return !to_upstream_.empty(); }
+  /// Behind the last byte to the program (or upstream) comes the end of the stream.
+  bool ends_program() const { return ends_program_; }
+  bool ends_upstream() const { return ends_upstream_; }
+  /// Not 0: the program is to see this errno (a reset) as soon as it has what is in to_program().
+  int reset_error() const { return reset_error_; }
+  /// The program's bytes can be answered at once, in its own thread; false while a server is involved.
+  bool answers_inline() const;
+  /// More of the program's bytes are welcome: false while enough of them wait.
+  bool wants_program() const;
+  bool wants_upstream() const { return to_program_.size() < kEnough; }
+  /// Nothing of the program's bytes has been understood yet; deadline_passed() decides then.
+  bool sniffing() const { return phase_ == Phase::kSniffing && !input_.empty(); }
+  /// A forwarded request has not got its whole response yet.
+  bool exchanging() const { return exchange_.active; }
+
+ private:
+  enum class Phase { kSniffing, kHttp, kRelay, kEnded };
+  static constexpr std::size_t kEnough = 256 * 1024;
+
+  /// The request that is being forwarded, and its response as far as it is known.
+  struct Exchange {
+    bool active = false;
+    bool records = true;
+    bool request_complete = false;
+    bool response_complete = false;
+    std::int64_t began_at = 0;      ///< microseconds since 1970
+    std::int64_t began_steady = 0;  ///< nanoseconds, for the pieces
+    std::vector<Piece> pieces;
+  };
+
+  void work();
+  bool settle_protocol(bool complete);
+  std::size_t parse_requests(std::string_view bytes);
+  void request_head();
+  void request_complete();
+  bool decide();
+  void play(const Decision& decision);
+  void queue(const PlayedResponse& response);
+  void miss(const Decision& decision, std::string_view detail);
+  void begin_exchange(bool records);
+  void finish_exchange();
+  void record_response();
+  void note_piece(std::uint64_t before, std::uint64_t after);
+  void broken_request();
+  void relay(std::string_view why);
+  void refuse(std::string_view what);
+  void end();
+  RequestView view() const;
+  Origin origin() const;
+  std::string place() const;
+
+  Player& player_;
+  Terms terms_;
+  Phase phase_ = Phase::kSniffing;
+  RequestParser request_parser_;
+  ResponseParser response_parser_;
+  std::string input_;       ///< the program's bytes that nothing has parsed yet
+  std::string raw_;         ///< the current request as sent, while it may still be forwarded
+  bool keeps_raw_;
+  bool decided_ = false;
+  Decision decision_;
+  Exchange exchange_;
+  std::string scratch_;     ///< for responses that have to be framed anew
+  bool program_finished_ = false;
+  Output to_program_;
+  Output to_upstream_;
+  bool ends_program_ = false;
+  bool ends_upstream_ = false;
+  int reset_error_ = 0;
+};
+
+}  // namespace cassette

@@ -1,0 +1,78 @@
+// See endpoint.h.
+#include "preload/engine/endpoint.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+namespace cassette {
+
+namespace {
+const sockaddr_in& v4(const Endpoint& endpoint) {
+  return reinterpret_cast<const sockaddr_in&>(endpoint.address);
+}
+const sockaddr_in6& v6(const Endpoint& endpoint) {
+  return reinterpret_cast<const sockaddr_in6&>(endpoint.address);
+}
+}  // namespace
+
+std::optional<Endpoint> Endpoint::from(const sockaddr* address, socklen_t length) {
+  if (address == nullptr || length < sizeof(sa_family_t)) return std::nullopt;
+  socklen_t need = address->sa_family == AF_INET    ? sizeof(sockaddr_in)
+                   : address->sa_family == AF_INET6 ? sizeof(sockaddr_in6)
+                                                    : 0;
+  if (need == 0 || length < need) return std::nullopt;
+  Endpoint endpoint;
+  std::memcpy(&endpoint.address, address, need);
+  endpoint.length = need;
+  return endpoint;
+}
+
+std::uint16_t Endpoint::port() const {
+  return ntohs(family() == AF_INET ? v4(*this).sin_port : v6(*this).sin6_port);
+}
+
+void Endpoint::set_port(std::uint16_t port) {
+  if (family() == AF_INET) {
+    reinterpret_cast<sockaddr_in&>(address).sin_port = htons(port);
+  } else {
+    reinterpret_cast<sockaddr_in6&>(address).sin6_port = htons(port);
+  }
+}
+
+std::string Endpoint::host() const {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (family() == AF_INET) {
+    inet_ntop(AF_INET, &v4(*this).sin_addr, text, sizeof text);
+  } else if (IN6_IS_ADDR_V4MAPPED(&v6(*this).sin6_addr)) {
+    inet_ntop(AF_INET, v6(*this).sin6_addr.s6_addr + 12, text, sizeof text);
+  } else {
+    inet_ntop(AF_INET6, &v6(*this).sin6_addr, text, sizeof text);
+  }
+  return text;
+}
+
+bool Endpoint::is_loopback() const {
+  if (family() == AF_INET) return (ntohl(v4(*this).sin_addr.s_addr) >> 24) == 127;
+  const in6_addr& address6 = v6(*this).sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&address6)) return address6.s6_addr[12] == 127;
+  return IN6_IS_ADDR_LOOPBACK(&address6);
+}
+
+void Endpoint::copy_to(sockaddr* out, socklen_t* out_length) const {
+  std::memcpy(out, &address, std::min(*out_length, length));
+  *out_length = length;
+}
+
+bool is_left_alone(std::uint16_t port) {
+  // Sorted. SSH, telnet, SMTP, DNS, POP3, NNTP, IMAP, LDAP, SMTPS, submission, LDAPS, DoT, IMAPS, POP3S,
+  // SQL Server, Oracle, MySQL, PostgreSQL, AMQP(S), Redis, Cassandra, Kafka, memcached, MongoDB.
+  static constexpr std::uint16_t kPorts[] = {22,   23,   25,   53,   110,  119,  143,  389,   465,
+                                             587,  636,  853,  993,  995,  1433, 1521, 3306,  5432,
+                                             5671, 5672, 6379, 9042, 9092, 11211, 27017, 27018, 27019};
+  return std::binary_search(std::begin(kPorts), std::end(kPorts), port);
+}
+
+}  // namespace cassette

@@ -1,0 +1,160 @@
+// See engine.h.
+#include "preload/engine/engine.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include "preload/engine/interpose.h"
+#include "store/log.h"
+#include "store/session.h"
+#include "store/tree.h"
+
+namespace cassette {
+
+namespace {
+
+Engine* the_engine;
+
+/// Private descriptors begin here: above what a program that counts from 3 meets, below what select()
+/// programs with a large limit would make the kernel allocate a table for.
+int private_base() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 256;
+  return static_cast<int>(std::min<rlim_t>(limit.rlim_cur / 4 * 3, 4096));
+}
+
+std::string current_directory() {
+  char path[PATH_MAX];
+  return getcwd(path, sizeof path) != nullptr ? path : "/";
+}
+
+}  // namespace
+
+Engine& engine() { return *the_engine; }
+
+Engine::Engine(const HostApi& from) : host(from), real(*from.real), process_(getpid()) {
+  const char* tree = host.environment(kTreeVariable);
+  tree_ = tree != nullptr ? tree : "";
+  // The tree's directory: where the first process was when it began.
+  std::size_t program = tree_.find(':');
+  std::size_t directory = program == std::string::npos ? program : tree_.find(':', program + 1);
+  std::string base =
+      directory == std::string::npos ? current_directory() : tree_.substr(directory + 1);
+  auto loaded = load_settings([this](const char* name) { return host.environment(name); }, base);
+  if (loaded.ok()) {
+    settings = std::move(*loaded);
+    configure_log(settings.log_level, settings.log_file);
+  } else {
+    problem_ = loaded.error().message;
+    log(LogLevel::kError, problem_);
+  }
+}
+
+Player* Engine::player() {
+  if (Player* player = opened_.load(std::memory_order_acquire)) return player;
+  if (problem_.empty() && settings.mode == RecordMode::kOff) return nullptr;
+  std::lock_guard guard(player_mutex_);
+  if (!player_) {
+    player_ = problem_.empty() ? Player::open(settings, tree_) : Player::broken(problem_);
+    opened_.store(player_.get(), std::memory_order_release);
+  }
+  return player_.get();
+}
+
+bool Engine::intercepts(std::string_view name, std::uint16_t port) const {
+  if (settings.ignore_hosts.contains(name, port)) return false;
+  return settings.only_hosts.empty() || settings.only_hosts.contains(name, port);
+}
+
+int Engine::move_up(int fd) {
+  if (fd < 0) return fd;
+  int high = copy_up(fd);
+  int error = errno;
+  real.close(fd);
+  errno = error;
+  return high;
+}
+
+int Engine::copy_up(int fd) {
+  int high = real.fcntl(fd, F_DUPFD_CLOEXEC, private_base());
+  if (high < 0 && errno == EMFILE) high = real.fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (high >= 0 && !host.set_owner(high, kPrivateOwner)) {
+    real.close(high);
+    errno = EMFILE;
+    return -1;
+  }
+  return high;
+}
+
+void Engine::close_private(int fd) {
+  host.set_owner(fd, 0);
+  real.close(fd);
+}
+
+void Engine::retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock) {
+  if (!connection->finished()) return;
+  connection->release();
+  lock.unlock();
+  connections.give_back(connection);
+}
+
+bool Engine::owns_process() const {
+  return process_.load(std::memory_order_relaxed) == getpid();
+}
+
+void Engine::leave() {
+  if (!owns_process()) return;
+  Player* player = opened_.load(std::memory_order_acquire);
+  // The root of a tree ends the session even when it never made a connection itself.
+  if (player == nullptr && problem_.empty() && settings.mode != RecordMode::kOff) {
+    end_session(settings, tree_, /*ended_well=*/true);
+  } else if (player != nullptr) {
+    player->leave();
+  }
+}
+
+void Engine::before_fork() {
+  player_mutex_.lock();
+  names.lock();
+  connections.lock();
+  service.before_fork();
+  if (player_) player_->before_fork();
+}
+
+void Engine::after_fork_in_parent() {
+  if (player_) player_->after_fork_in_parent();
+  service.after_fork_in_parent();
+  connections.unlock();
+  names.unlock();
+  player_mutex_.unlock();
+}
+
+void Engine::after_fork_in_child() {
+  process_.store(getpid(), std::memory_order_relaxed);
+  connections.forget_all_in_child();
+  host.clear_owners();
+  if (player_) player_->after_fork_in_child();
+  service.after_fork_in_child();
+  connections.unlock();
+  names.unlock();
+  player_mutex_.unlock();
+}
+
+}  // namespace cassette
+
+extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cassette_engine_start(
+    const cassette::HostApi* host) {
+  using namespace cassette;
+  if (host->version != kEngineVersion) return nullptr;
+  // Never destroyed: threads of the program may be in it while the process ends.
+  the_engine = new Engine(*host);
+  pthread_atfork([] { engine().before_fork(); }, [] { engine().after_fork_in_parent(); },
+                 [] { engine().after_fork_in_child(); });
+  return &interpose_api();
+}

@@ -1,0 +1,72 @@
+// The engine of one process: what its parts share. Made with the first intercepted call, never
+// destroyed (threads of the program may still be in it while the process ends).
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "preload/engine/connection.h"
+#include "preload/engine/names.h"
+#include "preload/engine/service.h"
+#include "preload/engine_api.h"
+#include "preload/hooks/real.h"
+#include "store/player.h"
+#include "store/settings.h"
+
+namespace cassette {
+
+class Engine {
+ public:
+  explicit Engine(const HostApi& host);
+
+  const HostApi& host;
+  const RealFunctions& real;
+  Settings settings;
+  Names names;
+  ConnectionPool connections;
+  Service service;
+
+  /// Opened with the first connection or name, so that loading the engine to end a session costs no
+  /// cassette. nullptr in mode `off`.
+  Player* player();
+  /// May this place be recorded or replayed at all?
+  bool intercepts(std::string_view name, std::uint16_t port) const;
+
+  /// Private descriptors: out of the program's reach. move_up() gives a high number, close-on-exec, and
+  /// closes the low one; -1 with errno.
+  int move_up(int fd);
+  int copy_up(int fd);
+  void close_private(int fd);
+
+  /// Gives the connection back to the pool when nothing is left to do with it.
+  void retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock);
+
+  /// True in the process that the engine works for; false in the child of a vfork().
+  bool owns_process() const;
+  void leave();
+
+  void before_fork();
+  void after_fork_in_parent();
+  void after_fork_in_child();
+
+ private:
+  void keep_private(int fd);
+
+  std::mutex player_mutex_;
+  std::unique_ptr<Player> player_;
+  std::atomic<Player*> opened_{nullptr};
+  std::string problem_;  ///< why the settings cannot be used
+  std::string program_;
+  std::string working_directory_;
+  std::string tree_;
+  std::atomic<pid_t> process_;
+};
+
+/// The one engine; valid from cassette_engine_start() on.
+Engine& engine();
+
+}  // namespace cassette

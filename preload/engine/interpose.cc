@@ -1,0 +1,217 @@
+// See interpose.h. Each function finds its connection, checks that the descriptor is still that socket,
+// and asks. No exception leaves this file.
+#include "preload/engine/interpose.h"
+
+#include <netinet/tcp.h>
+
+#include <cerrno>
+#include <exception>
+
+#include "preload/engine/connect.h"
+#include "preload/engine/engine.h"
+#include "preload/engine/names.h"
+#include "store/log.h"
+
+namespace cassette {
+
+namespace {
+
+/// A connection that is locked and was found to be what `fd` stands for.
+class Found {
+ public:
+  Found(std::uintptr_t owner, int fd) : connection_(reinterpret_cast<Connection*>(owner)) {
+    lock_ = std::unique_lock(connection_->mutex);
+    if (connection_->live() && connection_->is(fd)) return;
+    // The number was closed and reused past the hooks.
+    if (engine().owns_process() && engine().host.owner(fd) == owner) engine().host.set_owner(fd, 0);
+    lock_.unlock();
+    connection_ = nullptr;
+  }
+  explicit operator bool() const { return connection_ != nullptr; }
+  Connection* operator->() { return connection_; }
+
+ private:
+  Connection* connection_;
+  std::unique_lock<std::mutex> lock_;
+};
+
+/// Runs `body`; an exception (no memory) becomes -1 with ENOMEM.
+template <typename Body>
+auto guarded(Body body) noexcept -> decltype(body()) {
+  try {
+    return body();
+  } catch (const std::exception& problem) {
+    log(LogLevel::kError, std::string("out of order: ") + problem.what());
+    errno = ENOMEM;
+    return -1;
+  }
+}
+
+ssize_t interpose_send(std::uintptr_t owner, int fd, const iovec* parts, std::size_t count,
+                       int flags) {
+  return guarded([&]() -> ssize_t {
+    if ((flags & MSG_OOB) != 0) return kPassThrough;
+    Found connection(owner, fd);
+    return connection ? connection->send_inline(parts, count) : kPassThrough;
+  });
+}
+
+void interpose_closed(std::uintptr_t owner) {
+  auto* connection = reinterpret_cast<Connection*>(owner);
+  std::unique_lock lock(connection->mutex);
+  if (!connection->live()) return;
+  connection->descriptor_closed();
+  engine().retire_if_finished(connection, std::move(lock));
+}
+
+int interpose_connect(int fd, const sockaddr* address, socklen_t length) {
+  return guarded([&] { return connect_socket(fd, address, length); });
+}
+
+/// connect(2) on a socket that is connected, or on its way: what TCP answers.
+int interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr* address, socklen_t) {
+  Found connection(owner, fd);
+  if (!connection) return kPassThrough;
+  if (address->sa_family == AF_UNSPEC) return 0;
+  if (int error = connection->take_error()) {
+    errno = error;
+  } else if (connection->upstream() == Connection::Upstream::kConnecting) {
+    errno = EALREADY;
+  } else if (!connection->connect_reported) {
+    connection->connect_reported = true;
+    return 0;
+  } else {
+    errno = EISCONN;
+  }
+  return -1;
+}
+
+int interpose_getpeername(std::uintptr_t owner, int fd, sockaddr* address, socklen_t* length) {
+  Found connection(owner, fd);
+  if (!connection || address == nullptr || length == nullptr) return kPassThrough;
+  if (connection->upstream() == Connection::Upstream::kConnecting ||
+      connection->pending_error() != 0) {
+    errno = ENOTCONN;
+    return -1;
+  }
+  connection->peer().copy_to(address, length);
+  return 0;
+}
+
+int interpose_getsockname(std::uintptr_t owner, int fd, sockaddr* address, socklen_t* length) {
+  Found connection(owner, fd);
+  if (!connection || address == nullptr || length == nullptr) return kPassThrough;
+  connection->local().copy_to(address, length);
+  return 0;
+}
+
+bool is_protocol_level(int level) {
+  return level == IPPROTO_TCP || level == IPPROTO_IP || level == IPPROTO_IPV6;
+}
+
+/// The options of the protocols are kept by the original socket, which knows them; those of the socket by
+/// the program's end, where the kernel acts on them.
+int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void* value,
+                         socklen_t* length) {
+  Found connection(owner, fd);
+  if (!connection) return kPassThrough;
+  if (level == SOL_SOCKET && name == SO_ERROR && value != nullptr && length != nullptr &&
+      *length >= sizeof(int)) {
+    int error = connection->take_error();
+    if (error == 0) return kPassThrough;
+    // The kernel has its own idea of what went wrong (ECONNRESET): taken, and forgotten.
+    engine().real.getsockopt(fd, level, name, value, length);
+    *static_cast<int*>(value) = error;
+    return 0;
+  }
+  bool of_the_original = is_protocol_level(level) ||
+                         (level == SOL_SOCKET && (name == SO_DOMAIN || name == SO_PROTOCOL));
+  if (!of_the_original || connection->original() < 0) return kPassThrough;
+  int result = engine().real.getsockopt(connection->original(), level, name, value, length);
+  if (result == 0 && level == IPPROTO_TCP && name == TCP_INFO && *length > 0) {
+    static_cast<unsigned char*>(value)[0] = TCP_ESTABLISHED;  // tcpi_state
+  }
+  return result;
+}
+
+int interpose_setsockopt(std::uintptr_t owner, int fd, int level, int name, const void* value,
+                         socklen_t length) {
+  Found connection(owner, fd);
+  if (!connection || connection->original() < 0) return kPassThrough;
+  if (is_protocol_level(level)) {
+    return engine().real.setsockopt(connection->original(), level, name, value, length);
+  }
+  if (level == SOL_SOCKET && (name == SO_KEEPALIVE || name == SO_LINGER)) {
+    engine().real.setsockopt(connection->original(), level, name, value, length);
+  }
+  return kPassThrough;
+}
+
+/// The names' functions answer in codes of their own: no memory is a failure of the resolver.
+template <typename Body>
+int guarded_name(int failure, Body body) noexcept {
+  try {
+    return body();
+  } catch (const std::exception& problem) {
+    log(LogLevel::kError, std::string("out of order: ") + problem.what());
+    return failure;
+  }
+}
+
+int interpose_getaddrinfo(const char* node, const char* service, const addrinfo* hints,
+                          addrinfo** result) {
+  return guarded_name(EAI_MEMORY,
+                      [&] { return engine_getaddrinfo(node, service, hints, result); });
+}
+
+int interpose_getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
+                          char* service, socklen_t service_size, int flags) {
+  return guarded_name(EAI_MEMORY, [&] {
+    return engine_getnameinfo(address, length, host, host_size, service, service_size, flags);
+  });
+}
+
+int interpose_gethostbyname_r(const char* name, int family, hostent* entry, char* buffer,
+                              std::size_t size, hostent** result, int* h_error) {
+  return guarded_name(ENOMEM, [&] {
+    return engine_gethostbyname_r(name, family, entry, buffer, size, result, h_error);
+  });
+}
+
+int interpose_gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* entry,
+                              char* buffer, std::size_t size, hostent** result, int* h_error) {
+  return guarded_name(ENOMEM, [&] {
+    return engine_gethostbyaddr_r(address, length, family, entry, buffer, size, result, h_error);
+  });
+}
+
+void interpose_leave() {
+  guarded([] {
+    engine().leave();
+    return 0;
+  });
+}
+
+}  // namespace
+
+const EngineApi& interpose_api() {
+  static constexpr EngineApi kApi = {
+      .version = kEngineVersion,
+      .connect = interpose_connect,
+      .connect_again = interpose_connect_again,
+      .send = interpose_send,
+      .closed = interpose_closed,
+      .getpeername = interpose_getpeername,
+      .getsockname = interpose_getsockname,
+      .getsockopt = interpose_getsockopt,
+      .setsockopt = interpose_setsockopt,
+      .getaddrinfo = interpose_getaddrinfo,
+      .getnameinfo = interpose_getnameinfo,
+      .gethostbyname_r = interpose_gethostbyname_r,
+      .gethostbyaddr_r = interpose_gethostbyaddr_r,
+      .leave = interpose_leave,
+  };
+  return kApi;
+}
+
+}  // namespace cassette

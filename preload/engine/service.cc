@@ -1,0 +1,176 @@
+// See service.h.
+#include "preload/engine/service.h"
+
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+
+#include "preload/engine/clock.h"
+#include "preload/engine/engine.h"
+#include "preload/engine/names.h"
+#include "store/log.h"
+
+namespace cassette {
+
+namespace {
+
+constexpr std::uint64_t kWakeTag = ~std::uint64_t{0};
+constexpr std::size_t kStack = 512 * 1024;  ///< the YAML of a cassette is not parsed here
+
+// An event carries which connection it is for: 31 bits of index, 32 of generation, 1 of end.
+std::uint64_t tag_of(const Connection& connection, Service::End end) {
+  return std::uint64_t{connection.generation()} << 32 | std::uint64_t{connection.index()} << 1 |
+         (end == Service::End::kOriginal ? 1 : 0);
+}
+
+}  // namespace
+
+int Service::ensure_running() {
+  std::lock_guard guard(mutex_);
+  if (running_) return 0;
+  if (epoll_ < 0) epoll_ = engine().move_up(epoll_create1(EPOLL_CLOEXEC));
+  if (epoll_ < 0) return errno;
+  if (wake_ < 0) {
+    wake_ = engine().move_up(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (wake_ < 0) return errno;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = kWakeTag;
+    if (engine().real.epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) return errno;
+  }
+  // Signals are the program's: the thread is born with all of them blocked.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, kStack);
+  pthread_t thread;
+  int error = pthread_create(&thread, &attributes, thread_main, this);
+  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  running_ = error == 0;
+  return error;
+}
+
+void* Service::thread_main(void* self) {
+  pthread_setname_np(pthread_self(), "cassette");
+  engine().host.mark_engine_thread();
+  static_cast<Service*>(self)->run();
+  return nullptr;
+}
+
+void Service::watch(const Connection& connection, End end, int fd, std::uint32_t events,
+                    std::uint32_t* registered) {
+  if (events == *registered) return;
+  int operation = events == 0         ? EPOLL_CTL_DEL
+                  : *registered == 0 ? EPOLL_CTL_ADD
+                                     : EPOLL_CTL_MOD;
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = tag_of(connection, end);
+  if (engine().real.epoll_ctl(epoll_, operation, fd, &event) != 0 && operation != EPOLL_CTL_DEL) {
+    log(LogLevel::kError, std::string("a connection cannot be watched: ") + strerrordesc_np(errno));
+    return;
+  }
+  *registered = events;
+}
+
+void Service::look_at(const Connection& connection, std::int64_t time) {
+  std::lock_guard guard(mutex_);
+  timers_.emplace(time, Ticket{connection.index(), connection.generation()});
+  if (waiting_until_ == 0 || time < waiting_until_) {
+    waiting_until_ = time;  // further ones need no second nudge
+    std::uint64_t one = 1;
+    (void)!engine().real.write(wake_, &one, sizeof one);
+  }
+}
+
+int Service::next_timeout() {
+  std::lock_guard guard(mutex_);
+  if (timers_.empty()) {
+    waiting_until_ = 0;
+    return -1;
+  }
+  waiting_until_ = timers_.begin()->first;
+  std::int64_t wait = waiting_until_ - steady_now();
+  if (wait <= 0) return 0;
+  return static_cast<int>(std::min<std::int64_t>((wait + 999'999) / 1'000'000, INT_MAX));
+}
+
+void Service::run() {
+  epoll_event events[64];
+  for (;;) {
+    int count = epoll_wait(epoll_, events, 64, next_timeout());
+    for (int i = 0; i < count; ++i) {
+      if (events[i].data.u64 == kWakeTag) {
+        std::uint64_t ignored;
+        (void)!::read(wake_, &ignored, sizeof ignored);
+      } else {
+        serve(events[i].data.u64, events[i].events);
+      }
+    }
+    run_timers();
+  }
+}
+
+void Service::serve(std::uint64_t tag, std::uint32_t events) {
+  auto index = static_cast<std::uint32_t>(tag >> 1) & 0x7FFFFFFF;
+  auto generation = static_cast<std::uint32_t>(tag >> 32);
+  Connection* connection = engine().connections.at(index);
+  if (connection == nullptr) return;
+  std::unique_lock lock(connection->mutex);
+  if (!connection->live() || connection->generation() != generation) return;
+  (tag & 1) == 0 ? connection->engine_end_ready(events) : connection->original_ready(events);
+  engine().retire_if_finished(connection, std::move(lock));
+}
+
+void Service::run_timers() {
+  std::int64_t now = steady_now();
+  for (;;) {
+    Ticket ticket;
+    {
+      std::lock_guard guard(mutex_);
+      if (timers_.empty() || timers_.begin()->first > now) return;
+      ticket = timers_.begin()->second;
+      timers_.erase(timers_.begin());
+    }
+    Connection* connection = engine().connections.at(ticket.index);
+    if (connection == nullptr) continue;
+    std::unique_lock lock(connection->mutex);
+    auto same = [&] { return connection->live() && connection->generation() == ticket.generation; };
+    if (!same()) continue;
+    connection->look();
+    if (connection->wants_connect()) {
+      connection->resolving();
+      Endpoint peer = connection->peer();
+      lock.unlock();  // the resolver may take its time
+      int error = 0;
+      std::optional<Endpoint> address = real_address(peer, &error);
+      lock.lock();
+      if (!same()) continue;
+      connection->connect_upstream(address, error);
+    }
+    engine().retire_if_finished(connection, std::move(lock));
+  }
+}
+
+void Service::after_fork_in_child() {
+  // The thread did not come along, and the epoll instance is the parent's too.
+  if (epoll_ >= 0) engine().real.close(epoll_);
+  if (wake_ >= 0) engine().real.close(wake_);
+  epoll_ = wake_ = -1;
+  running_ = false;
+  waiting_until_ = 0;
+  timers_.clear();
+  mutex_.unlock();
+}
+
+}  // namespace cassette

@@ -1,0 +1,58 @@
+// The service thread: one a process, started with the first connection. It does what the fast path
+// cannot: bytes that came past the hooks, responses larger than a socket's buffer, delayed
+// responses, and all traffic with real servers.
+//
+// Thread safety: everything from any thread. Locks: a connection's mutex is taken before the service's.
+#pragma once
+
+#include <pthread.h>
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+
+#include "preload/engine/connection.h"
+
+namespace cassette {
+
+class Service {
+ public:
+  enum class End : std::uint8_t { kEngine, kOriginal };
+
+  /// Starts the thread when there is none. An errno, or 0.
+  int ensure_running();
+
+  /// Changes what is waited for: `events` of epoll, 0 to stop. `*registered` is what was before, and is
+  /// updated. Needs the connection's mutex.
+  void watch(const Connection& connection, End end, int fd, std::uint32_t events,
+             std::uint32_t* registered);
+  /// Has the connection's look() called at that time (steady-clock nanoseconds), or sooner.
+  void look_at(const Connection& connection, std::int64_t time);
+
+  /// Around fork.
+  void before_fork() { mutex_.lock(); }
+  void after_fork_in_parent() { mutex_.unlock(); }
+  void after_fork_in_child();
+
+ private:
+  struct Ticket {
+    std::uint32_t index;
+    std::uint32_t generation;
+  };
+
+  static void* thread_main(void* self);
+  void run();
+  int next_timeout();
+  void serve(std::uint64_t tag, std::uint32_t events);
+  void run_timers();
+
+  std::mutex mutex_;
+  bool running_ = false;
+  int epoll_ = -1;
+  int wake_ = -1;
+  std::int64_t waiting_until_ = 0;  ///< what the thread sleeps for; 0: for ever
+  std::multimap<std::int64_t, Ticket> timers_;
+};
+
+}  // namespace cassette

@@ -1,0 +1,137 @@
+// See swap.h. connect(2), dup3(2), unix(7); epoll registrations belong to the open file description, so
+// they are taken off the old socket (which lives on as the original) and made anew on the pair.
+#include "preload/engine/swap.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "preload/engine/engine.h"
+
+namespace cassette {
+
+namespace {
+
+/// More than a quarter of the default buffer (unix_writable() in the kernel's net/unix/af_unix.c), in
+/// one piece less than the whole of it.
+constexpr std::size_t kBallast = 64 * 1024;
+
+struct Registration {
+  int epoll_fd = -1;
+  epoll_event event{};
+};
+
+/// What /proc says of `fd` in the epoll that it was added to last (proc_pid_fdinfo(5)).
+Registration registration_of(int fd) {
+  Registration none;
+  int epoll_fd = engine().host.epoll_of(fd);
+  if (epoll_fd < 0) return none;
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/self/fdinfo/%d", epoll_fd);
+  FILE* file = std::fopen(path, "re");
+  if (file == nullptr) return none;
+  char line[256];
+  Registration found;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    int number;
+    unsigned events;
+    unsigned long long data;
+    if (std::sscanf(line, "tfd: %d events: %x data: %llx", &number, &events, &data) == 3 &&
+        number == fd) {
+      found.epoll_fd = epoll_fd;
+      found.event.events = events;
+      found.event.data.u64 = data;
+      break;
+    }
+  }
+  std::fclose(file);
+  return found;
+}
+
+template <typename Value>
+void copy_option(int from, int to, int option) {
+  Value value{};
+  Value zero{};
+  socklen_t length = sizeof value;
+  if (engine().real.getsockopt(from, SOL_SOCKET, option, &value, &length) == 0 &&
+      std::memcmp(&value, &zero, sizeof value) != 0) {
+    engine().real.setsockopt(to, SOL_SOCKET, option, &value, length);
+  }
+}
+
+/// Flags and timeouts as the program set them.
+void copy_flags(int from, int to) {
+  const RealFunctions& real = engine().real;
+  int flags = real.fcntl(from, F_GETFL);
+  if (flags >= 0) real.fcntl(to, F_SETFL, flags & (O_NONBLOCK | O_ASYNC));
+  if (flags >= 0 && (flags & O_ASYNC) != 0) {
+    real.fcntl(to, F_SETOWN, real.fcntl(from, F_GETOWN));
+    real.fcntl(to, F_SETSIG, real.fcntl(from, F_GETSIG));
+  }
+  copy_option<timeval>(from, to, SO_RCVTIMEO);
+  copy_option<timeval>(from, to, SO_SNDTIMEO);
+  copy_option<int>(from, to, SO_KEEPALIVE);
+}
+
+}  // namespace
+
+int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
+  const RealFunctions& real = engine().real;
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return errno;
+  int program_end = pair[0];
+  Connection::Sockets made;
+  auto fail = [&](int error) {
+    real.close(program_end);
+    if (made.engine_end >= 0) engine().close_private(made.engine_end);
+    if (made.original >= 0) engine().close_private(made.original);
+    return error;
+  };
+
+  made.program_fd = fd;
+  made.engine_end = engine().move_up(pair[1]);
+  if (made.engine_end < 0) return fail(errno);
+  made.original = engine().copy_up(fd);
+  if (made.original < 0) return fail(errno);
+  real.fcntl(made.engine_end, F_SETFL, O_NONBLOCK);
+
+  struct stat identity {};
+  if (fstat(program_end, &identity) != 0) return fail(errno);
+  made.device = identity.st_dev;
+  made.inode = identity.st_ino;
+  if (unwritable) {
+    static const char zeros[kBallast] = {};
+    ssize_t sent = real.send(program_end, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL);
+    made.ballast = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+  }
+  copy_flags(fd, program_end);
+
+  int descriptor_flags = real.fcntl(fd, F_GETFD);
+  Registration registration = registration_of(fd);
+  if (registration.epoll_fd >= 0) {
+    real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_DEL, fd, nullptr);
+  }
+  int close_on_exec = descriptor_flags >= 0 && (descriptor_flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
+  if (real.dup3(program_end, fd, close_on_exec) < 0) {
+    int error = errno;
+    if (registration.epoll_fd >= 0) {
+      real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &registration.event);
+    }
+    return fail(error);
+  }
+  real.close(program_end);
+  if (registration.epoll_fd >= 0) {
+    real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &registration.event);
+  }
+  // The original is the engine's from here on; the program has its own flags on the pair.
+  real.fcntl(made.original, F_SETFL, real.fcntl(made.original, F_GETFL) | O_NONBLOCK);
+  *sockets = made;
+  return 0;
+}
+
+}  // namespace cassette

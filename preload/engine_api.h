@@ -1,0 +1,74 @@
+// What the thin library and the engine know of each other: two tables of functions. Plain C types
+// across the border, nothing throws through it. Both are built together and found side by side;
+// `version` catches a mixed installation.
+#pragma once
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cassette {
+
+struct RealFunctions;
+
+inline constexpr int kEngineVersion = 1;
+
+/// Answer of an engine function: not handled here, call the real one.
+inline constexpr int kPassThrough = -2;
+/// The same for functions whose own error codes are small negative numbers (EAI_...).
+inline constexpr int kNotOurName = -100000;
+
+/// Given to the engine at its start; valid for the life of the process.
+struct HostApi {
+  int version;
+  const RealFunctions* real;
+  /// DescriptorTable::set_owner and epoll_of on the library's table.
+  bool (*set_owner)(int fd, std::uintptr_t owner);
+  std::uintptr_t (*owner)(int fd);
+  int (*epoll_of)(int fd);
+  void (*clear_owners)();
+  /// The calling thread is the engine's own: whatever it calls goes to libc.
+  void (*mark_engine_thread)();
+  /// A variable of the environment as it was when the process began (CASSETTE*, CI, HOME, XDG_STATE_HOME),
+  /// or nullptr: programs clear or overwrite theirs.
+  const char* (*environment)(const char* name);
+};
+
+/// Each function behaves as the libc function of that name, errno included, or returns kPassThrough.
+/// `connection` is what the table has for the descriptor. None of them throws; all may be called from
+/// any thread.
+struct EngineApi {
+  int version;
+  int (*connect)(int fd, const sockaddr* address, socklen_t length);
+  int (*connect_again)(std::uintptr_t connection, int fd, const sockaddr* address, socklen_t length);
+  ssize_t (*send)(std::uintptr_t connection, int fd, const iovec* parts, std::size_t count, int flags);
+  /// The program has closed `fd`, which stood for that connection.
+  void (*closed)(std::uintptr_t connection);
+  int (*getpeername)(std::uintptr_t connection, int fd, sockaddr* address, socklen_t* length);
+  int (*getsockname)(std::uintptr_t connection, int fd, sockaddr* address, socklen_t* length);
+  int (*getsockopt)(std::uintptr_t connection, int fd, int level, int name, void* value,
+                    socklen_t* length);
+  int (*setsockopt)(std::uintptr_t connection, int fd, int level, int name, const void* value,
+                    socklen_t length);
+  int (*getaddrinfo)(const char* node, const char* service, const addrinfo* hints, addrinfo** result);
+  int (*getnameinfo)(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
+                     char* service, socklen_t service_size, int flags);
+  /// The reentrant forms; `family` AF_INET or AF_INET6.
+  int (*gethostbyname_r)(const char* name, int family, hostent* entry, char* buffer, std::size_t size,
+                         hostent** result, int* h_error);
+  int (*gethostbyaddr_r)(const void* address, socklen_t length, int family, hostent* entry,
+                         char* buffer, std::size_t size, hostent** result, int* h_error);
+  /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one
+  /// that the engine works for (the child of a vfork).
+  void (*leave)();
+};
+
+}  // namespace cassette
+
+/// The engine's one exported symbol. Never fails: an engine that cannot work answers everything with
+/// an error or a miss that says why. nullptr only when the versions differ.
+extern "C" const cassette::EngineApi* cassette_engine_start(const cassette::HostApi* host);

@@ -1,0 +1,79 @@
+// See descriptors.h.
+#include "preload/hooks/descriptors.h"
+
+#include <sys/mman.h>
+
+namespace cassette {
+
+DescriptorTable descriptors;
+
+DescriptorTable::Slot* DescriptorTable::find_or_make(int fd) {
+  auto number = static_cast<unsigned>(fd);
+  if (number >= kChunks * kChunkSize) return nullptr;
+  std::atomic<Slot*>& place = chunks_[number >> kChunkBits];
+  Slot* chunk = place.load(std::memory_order_acquire);
+  if (chunk == nullptr) {
+    void* memory = mmap(nullptr, kChunkSize * sizeof(Slot), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+    // Zero pages are valid slots. Release: whoever sees the chunk sees it zeroed.
+    auto* fresh = static_cast<Slot*>(memory);
+    if (place.compare_exchange_strong(chunk, fresh, std::memory_order_acq_rel)) {
+      chunk = fresh;
+    } else {
+      munmap(memory, kChunkSize * sizeof(Slot));
+    }
+  }
+  return &chunk[number & (kChunkSize - 1)];
+}
+
+bool DescriptorTable::set_owner(int fd, Owner owner) {
+  if (owner == kNobody) {
+    if (const Slot* slot = find(fd)) {
+      const_cast<Slot*>(slot)->owner.store(kNobody, std::memory_order_release);
+    }
+    return true;
+  }
+  Slot* slot = find_or_make(fd);
+  if (slot == nullptr) return false;
+  slot->owner.store(owner, std::memory_order_release);
+  return true;
+}
+
+void DescriptorTable::clear() {
+  for (std::atomic<Slot*>& place : chunks_) {
+    Slot* chunk = place.load(std::memory_order_acquire);
+    if (chunk == nullptr) continue;
+    for (unsigned i = 0; i < kChunkSize; ++i) {
+      chunk[i].owner.store(kNobody, std::memory_order_release);
+    }
+  }
+}
+
+int DescriptorTable::epoll_of(int fd) const {
+  const Slot* slot = find(fd);
+  return slot != nullptr ? slot->epoll_plus_one.load(std::memory_order_relaxed) - 1 : -1;
+}
+
+void DescriptorTable::note_epoll(int fd, int epoll_fd) {
+  if (Slot* slot = find_or_make(fd)) {
+    slot->epoll_plus_one.store(epoll_fd + 1, std::memory_order_relaxed);
+  }
+}
+
+int DescriptorTable::next_private(unsigned from) const {
+  for (unsigned number = from; number < kChunks * kChunkSize;) {
+    const Slot* chunk = chunks_[number >> kChunkBits].load(std::memory_order_acquire);
+    if (chunk == nullptr) {
+      number = ((number >> kChunkBits) + 1) << kChunkBits;
+      continue;
+    }
+    if (chunk[number & (kChunkSize - 1)].owner.load(std::memory_order_acquire) == kPrivate) {
+      return static_cast<int>(number);
+    }
+    ++number;
+  }
+  return -1;
+}
+
+}  // namespace cassette

@@ -1,0 +1,21 @@
+// Hooks of the end of a process that runs no destructors: dash ends with _exit(), and so do children
+// that forked from an intercepted process.
+#include "preload/hooks/library.h"
+
+using namespace cassette;
+
+extern "C" {
+
+[[noreturn]] void _exit(int status) {
+  leave_session();
+  real()._exit(status);
+  __builtin_unreachable();
+}
+
+[[noreturn]] void _Exit(int status) noexcept {
+  leave_session();
+  real()._Exit(status);
+  __builtin_unreachable();
+}
+
+}  // extern "C"

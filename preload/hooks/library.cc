@@ -1,0 +1,237 @@
+// See library.h. The order at the start of a process: real functions, environment, the tree's
+// variable for the children. Nothing else: the engine comes with the first connection.
+#include "preload/hooks/library.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "preload/hooks/message.h"
+#include "store/setting_names.h"
+#include "store/tree.h"
+
+namespace cassette {
+
+thread_local bool inside_engine;
+
+namespace {
+
+constexpr char kEngineFile[] = "libcassette-engine.so";
+
+pthread_once_t start_once = PTHREAD_ONCE_INIT;
+pthread_once_t engine_once = PTHREAD_ONCE_INIT;
+std::atomic<bool> active;
+std::atomic<const EngineApi*> engine_api;
+pid_t tree_root;
+std::atomic<pid_t> table_owner;
+
+// Copies of the variables that matter ("NAME=value", one after the other, an empty one at the end):
+// programs clear their environment, or write over it to change their title.
+char snapshot_space[8192];
+char* snapshot = snapshot_space;
+
+bool begins_with(const char* text, const char* prefix) {
+  return std::strncmp(text, prefix, std::strlen(prefix)) == 0;
+}
+
+void take_snapshot() {
+  auto matters = [](const char* entry) {
+    return begins_with(entry, "CASSETTE") || begins_with(entry, "CI=") ||
+           begins_with(entry, "HOME=") || begins_with(entry, "XDG_STATE_HOME=");
+  };
+  std::size_t size = 1;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    if (matters(*entry)) size += std::strlen(*entry) + 1;
+  }
+  if (size > sizeof snapshot_space) {
+    void* memory =
+        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) fatal("no memory for the settings");
+    snapshot = static_cast<char*>(memory);
+  }
+  char* end = snapshot;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    if (matters(*entry)) end = stpcpy(end, *entry) + 1;
+  }
+  *end = '\0';
+}
+
+const char* environment(const char* name) {
+  std::size_t length = std::strlen(name);
+  for (const char* entry = snapshot; *entry != '\0'; entry += std::strlen(entry) + 1) {
+    if (std::strncmp(entry, name, length) == 0 && entry[length] == '=') return entry + length + 1;
+  }
+  return nullptr;
+}
+
+// A typing error must not let a test run unrecorded, or against the real network.
+void check_settings() {
+  for (const SettingName& setting : kSettings) {
+    if (setting.environment == nullptr) continue;
+    const char* value = environment(setting.environment);
+    if (value == nullptr || setting_value_ok(setting, value)) continue;
+    char text[1024];
+    std::snprintf(text, sizeof text, "%s=%s is not allowed: use %s", setting.environment, value,
+                  setting.allowed);
+    fatal(text);
+  }
+}
+
+// For a start before our constructor, which is given the arguments.
+void read_arguments(char* space, std::size_t size, char** arguments, int limit, int* count) {
+  *count = 0;
+  int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ssize_t got = read(fd, space, size - 1);
+  real().close(fd);
+  if (got <= 0) return;
+  space[got] = '\0';
+  for (char* at = space; at < space + got && *count < limit; at += std::strlen(at) + 1) {
+    arguments[(*count)++] = at;
+  }
+}
+
+int given_count;
+char** given_arguments;
+
+// The first process of a tree gives it its name; see store/tree.h. A relative CASSETTE means the
+// directory of that process for all of its children, wherever they go.
+void join_tree() {
+  if (const char* tree = environment(kTreeVariable)) {
+    tree_root = static_cast<pid_t>(std::strtol(tree, nullptr, 10));
+    return;
+  }
+  char space[4096];
+  char* arguments[64];
+  int count = given_count;
+  char** list = given_arguments;
+  if (list == nullptr) {
+    read_arguments(space, sizeof space, arguments, 64, &count);
+    list = arguments;
+  }
+  char tree[PATH_MAX + 256];
+  if (!make_tree(count, list, tree, sizeof tree)) fatal("the working directory cannot be named");
+  tree_root = getpid();
+  setenv(kTreeVariable, tree, 1);
+  const char* cassette = environment("CASSETTE");
+  if (cassette != nullptr && cassette[0] != '\0' && cassette[0] != '/') {
+    char path[2 * PATH_MAX];
+    const char* directory = std::strchr(std::strchr(tree, ':') + 1, ':') + 1;
+    std::snprintf(path, sizeof path, "%s/%s", directory, cassette);
+    setenv("CASSETTE", path, 1);
+  }
+  take_snapshot();
+}
+
+void start() {
+  int saved = errno;
+  take_snapshot();
+  check_settings();
+  const char* mode = environment("CASSETTE_MODE");
+  if (mode == nullptr || std::strcmp(mode, "off") != 0) {
+    join_tree();
+    active.store(true, std::memory_order_release);
+  }
+  errno = saved;
+}
+
+const HostApi host = {
+    kEngineVersion,
+    &real_functions,
+    [](int fd, std::uintptr_t owner) { return descriptors.set_owner(fd, owner); },
+    [](int fd) { return descriptors.owner(fd); },
+    [](int fd) { return descriptors.epoll_of(fd); },
+    [] {  // the child of a fork begins with nothing
+      descriptors.clear();
+      table_owner.store(getpid(), std::memory_order_relaxed);
+    },
+    [] { inside_engine = true; },
+    environment,
+};
+
+// The engine is installed beside this library; nothing else decides where it is looked for.
+void load_engine() {
+  resolve_real();
+  Dl_info info{};
+  char path[PATH_MAX + sizeof kEngineFile];
+  if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr) {
+    message("where is the library? dladdr does not tell, so the engine cannot be found");
+    return;
+  }
+  const char* slash = std::strrchr(info.dli_fname, '/');
+  int directory = slash != nullptr ? static_cast<int>(slash - info.dli_fname) + 1 : 0;
+  std::snprintf(path, sizeof path, "%.*s%s", directory, info.dli_fname, kEngineFile);
+  void* object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (object == nullptr) {
+    message("the engine cannot be loaded, connections are refused: ", dlerror());
+    return;
+  }
+  auto* begin = reinterpret_cast<decltype(&cassette_engine_start)>(
+      dlsym(object, "cassette_engine_start"));
+  const EngineApi* api = begin != nullptr ? begin(&host) : nullptr;
+  if (api == nullptr) {
+    message("another version's engine, connections are refused: ", path);
+    return;
+  }
+  table_owner.store(getpid(), std::memory_order_relaxed);
+  engine_api.store(api, std::memory_order_release);
+}
+
+// Only the tree's root has to look: another process that was intercepted has the engine loaded.
+bool session_exists() {
+  if (tree_root == 0 || tree_root != getpid()) return false;
+  char path[PATH_MAX];
+  return session_directory(environment, path, sizeof path) && access(path, F_OK) == 0;
+}
+
+__attribute__((constructor)) void library_begins(int count, char** arguments, char**) {
+  given_count = count;
+  given_arguments = arguments;
+  ensure_started();
+}
+
+__attribute__((destructor)) void library_ends() { leave_session(); }
+
+}  // namespace
+
+void ensure_started() {
+  resolve_real();
+  pthread_once(&start_once, start);
+}
+
+bool owns_table() { return table_owner.load(std::memory_order_relaxed) == getpid(); }
+
+bool library_active() { return active.load(std::memory_order_acquire); }
+
+const EngineApi* engine() {
+  const EngineApi* api = engine_api.load(std::memory_order_acquire);
+  if (__builtin_expect(api == nullptr, 0)) {
+    EngineCall call = enter_engine();
+    pthread_once(&engine_once, load_engine);
+    exit_engine(call);
+    api = engine_api.load(std::memory_order_acquire);
+  }
+  return api;
+}
+
+void leave_session() {
+  if (!library_active()) return;
+  int saved = errno;
+  const EngineApi* api = engine_api.load(std::memory_order_acquire);
+  if (api == nullptr && session_exists()) api = engine();
+  if (api != nullptr && !inside_engine) {
+    EngineCall call = enter_engine();
+    api->leave();
+    exit_engine(call);
+  }
+  errno = saved;
+}
+
+}  // namespace cassette

@@ -1,0 +1,60 @@
+// The thin library's own state: whether it does anything at all, the environment it began with, and
+// the engine once there is one. What every hook asks before it does something else than pass on.
+//
+// Must need libc alone, and must stay cheap for a process that never opens a connection.
+#pragma once
+
+#include <pthread.h>
+
+#include <cstddef>
+
+#include "preload/engine_api.h"
+#include "preload/hooks/descriptors.h"
+#include "preload/hooks/real.h"
+
+namespace cassette {
+
+/// True while the calling thread is in the engine: whatever it calls there (NSS modules, its own
+/// files, a signal handler that interrupted it) goes to libc.
+extern thread_local bool inside_engine;
+
+/// Reads the environment once; ends the process with status 125 on a value that is not allowed.
+/// Called by the constructor, and by hooks that run before it.
+void ensure_started();
+
+/// False in mode `off`.
+bool library_active();
+
+/// The engine, loaded with the first call; nullptr when that failed (said on stderr, once).
+const EngineApi* engine();
+
+/// The process ends: lets the engine leave the session. Loads it for that only in the root of a tree
+/// whose session exists.
+void leave_session();
+
+/// Whether this process may write the table. A child of vfork() shares our memory, not our
+/// descriptors: it may close all it wants, and changes nothing here.
+bool owns_table();
+
+/// Bookends of a call into the engine. The engine holds locks and C++ frames: a thread is not
+/// cancelled inside it. No destructor, because hooks are cancellation points themselves.
+struct EngineCall {
+  int cancel_state;
+};
+inline EngineCall enter_engine() {
+  EngineCall call{};
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call.cancel_state);
+  inside_engine = true;
+  return call;
+}
+inline void exit_engine(EngineCall call) {
+  inside_engine = false;
+  pthread_setcancelstate(call.cancel_state, nullptr);
+}
+
+/// True for a descriptor with a connection of ours behind it, unless the engine itself is asking.
+inline bool is_connection(DescriptorTable::Owner owner) {
+  return __builtin_expect(owner > DescriptorTable::kPrivate, 0) && !inside_engine;
+}
+
+}  // namespace cassette

@@ -1,0 +1,49 @@
+// The functions that the hooks stand in front of, as the next object in the lookup order has them.
+// Resolved by the library's constructor, or by the first hook that is called before it ran.
+#pragma once
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+
+// Exported by glibc, declared by no header of it.
+extern "C" {
+int __connect(int fd, const struct sockaddr* address, socklen_t length);
+ssize_t __send(int fd, const void* bytes, size_t size, int flags);
+ssize_t __write(int fd, const void* bytes, size_t size);
+int __close(int fd);
+int __dup2(int from, int to) noexcept;
+}
+
+namespace cassette {
+
+/// One pointer for each line of hooks.def, typed by the function's own declaration, so that no
+/// signature can drift.
+struct RealFunctions {
+#define HOOK(name, need) decltype(&::name) name;
+#define API(name)
+#include "preload/hooks/hooks.def"
+#undef HOOK
+#undef API
+};
+
+extern RealFunctions real_functions;
+extern std::atomic<bool> real_resolved;
+
+/// Idempotent; threads that race fill in the same values. Ends the process with status 125 when a
+/// required function is missing. Keeps errno.
+void resolve_real();
+
+inline const RealFunctions& real() {
+  if (__builtin_expect(!real_resolved.load(std::memory_order_acquire), 0)) resolve_real();
+  return real_functions;
+}
+
+}  // namespace cassette
