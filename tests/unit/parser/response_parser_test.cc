@@ -1,0 +1,146 @@
+// What ResponseParser promises, on the byte strings that servers send.
+#include "parser/response_parser.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "tests/unit/parser/transcript.h"
+
+namespace cassette::testing {
+namespace {
+
+std::string parsed(std::string_view input, std::string_view method = "GET") {
+  return response_transcript({input}, method);
+}
+
+TEST(ResponseParser, ReadsABodyOfContentLength) {
+  EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 2\r\n\r\nab"),
+            "head 200 [OK] HTTP/1.1 content-length keep-alive\n  [Set-Cookie]=[a]\n"
+            "  [Set-Cookie]=[b]\n  [Content-Length]=[2]\ncomplete 2 [ab]\n");
+}
+
+TEST(ResponseParser, ReadsChunksAndTrailers) {
+  EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nT: u\r\n\r\n"),
+            "head 200 [OK] HTTP/1.1 chunked keep-alive\n  [Transfer-Encoding]=[chunked]\n"
+            "complete 2 [ab]\n  trailer [T]=[u]\n");
+}
+
+TEST(ResponseParser, ReadsUntilTheEndOfTheConnection) {
+  EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\n\r\nabc\r\n"),
+            "head 200 [OK] HTTP/1.1 until-close\ncomplete 5 [abc\r\n]\n");
+  EXPECT_EQ(parsed("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n"),
+            "head 200 [OK] HTTP/1.0 until-close\n  [Connection]=[keep-alive]\ncomplete 0 []\n");
+  EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\nabc"),
+            "head 200 [OK] HTTP/1.1 until-close\n  [Transfer-Encoding]=[gzip]\n"
+            "  [Content-Length]=[1]\ncomplete 3 [abc]\n");
+}
+
+TEST(ResponseParser, FinishesRightAfterTheHead) {
+  for (const char* head : {"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 204 None\r\n\r\n",
+                           "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}) {
+    ResponseParser parser;
+    EXPECT_EQ(parser.feed(head).event, ParseEvent::kHeaders);
+    EXPECT_EQ(parser.finish(), ParseEvent::kComplete);
+    EXPECT_EQ(parser.finish(), ParseEvent::kNeedMore);
+  }
+}
+
+TEST(ResponseParser, ExpectsNoBodyWhereThereIsNone) {
+  EXPECT_EQ(parsed("HTTP/1.1 204 No\r\nContent-Length: 4\r\n\r\nHTTP/1.1 304 Same\r\n"
+                   "Transfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+            "head 204 [No] HTTP/1.1 none keep-alive\n  [Content-Length]=[4]\ncomplete 0 []\n"
+            "head 304 [Same] HTTP/1.1 none keep-alive\n  [Transfer-Encoding]=[chunked]\n"
+            "complete 0 []\nhead 200 [OK] HTTP/1.1 content-length keep-alive\n"
+            "  [Content-Length]=[0]\ncomplete 0 []\n");
+}
+
+TEST(ResponseParser, ExpectsNoBodyInTheAnswerToHeadOnly) {
+  EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+                   "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+                   "HEAD"),
+            "head 200 [OK] HTTP/1.1 none keep-alive\n  [Content-Length]=[4]\ncomplete 0 []\n"
+            "head 200 [OK] HTTP/1.1 content-length keep-alive\n  [Content-Length]=[1]\n"
+            "complete 1 [x]\n");
+}
+
+TEST(ResponseParser, ReportsInterimResponsesAsMessagesOfTheirOwn) {
+  EXPECT_EQ(parsed("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nContent-Length: 1\r\n\r\n"
+                   "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n",
+                   "HEAD"),
+            "head 100 [Continue] HTTP/1.1 none keep-alive interim\ncomplete 0 []\n"
+            "head 103 [Hints] HTTP/1.1 none keep-alive interim\n  [Content-Length]=[1]\n"
+            "complete 0 []\n"
+            "head 200 [OK] HTTP/1.1 none keep-alive\n  [Content-Length]=[4]\ncomplete 0 []\n");
+}
+
+TEST(ResponseParser, StopsWhereAnotherProtocolBegins) {
+  for (const auto& [method, head] :
+       {std::pair{"GET", "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"},
+        std::pair{"CONNECT", "HTTP/1.1 200 Established\r\nContent-Length: 5\r\n\r\n"}}) {
+    ResponseParser parser;
+    parser.expect_response_to(method);
+    const std::string bytes = std::string(head) + "\x81\x05hello";
+    const ParseProgress progress = parser.feed(bytes);
+    EXPECT_EQ(progress.event, ParseEvent::kHeaders);
+    EXPECT_EQ(progress.consumed, std::string_view(head).size());
+    EXPECT_TRUE(parser.switched_protocol());
+    EXPECT_FALSE(parser.keep_alive());
+    EXPECT_FALSE(parser.interim());
+    EXPECT_EQ(parser.feed("\x81\x05hello").event, ParseEvent::kComplete);
+    EXPECT_EQ(parser.finish(), ParseEvent::kNeedMore);
+    EXPECT_EQ(parser.feed("\x81").event, ParseEvent::kError);
+  }
+}
+
+TEST(ResponseParser, TakesADeclinedConnectForAnOrdinaryResponse) {
+  EXPECT_EQ(parsed("HTTP/1.1 407 Who\r\nContent-Length: 2\r\n\r\nno", "CONNECT"),
+            "head 407 [Who] HTTP/1.1 content-length keep-alive\n  [Content-Length]=[2]\n"
+            "complete 2 [no]\n");
+}
+
+TEST(ResponseParser, SaysHowFarACutResponseCame) {
+  const auto error = [](std::string_view input) {
+    const std::string text = parsed(input);
+    return text.substr(text.find("error ") + 6);
+  };
+  EXPECT_EQ(error("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"),
+            "the connection ended within the body of the response, after 2 of 5 bytes\n");
+  EXPECT_EQ(error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"),
+            "the connection ended within the body of the response, after 3 bytes and before the last"
+            " chunk\n");
+  EXPECT_EQ(error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"),
+            "the connection ended within the trailers of the response\n");
+  EXPECT_EQ(error("HTTP/1.1 200 OK\r\nA"), "the connection ended within the head of the response\n");
+  EXPECT_EQ(parsed(""), "");
+  EXPECT_EQ(parsed("\r\n"), "");
+}
+
+TEST(ResponseParser, RefusesWhatIsNoResponse) {
+  EXPECT_EQ(parsed("<html>"), "error no HTTP/1.x at the start in the response, line 1\n");
+  EXPECT_EQ(parsed("SSH-2.0-OpenSSH\r\n"), "error no HTTP/1.x at the start in the response, line 1\n");
+  EXPECT_EQ(parsed("HTTP/1.1 abc OK\r\n\r\n"), "error an invalid status code in the response, line 1\n");
+  EXPECT_EQ(parsed("HTTP/1.1 20 OK\r\n\r\n"), "error a status code below 100 in the head of the response\n");
+  EXPECT_EQ(parsed("HTTP/1.1 200 O\rK\r\n\r\n"), "error a CR without LF in the response, line 1\n");
+}
+
+TEST(ResponseParser, TakesAnEmptyReasonAndBytesOfAnyLanguage) {
+  EXPECT_EQ(parsed("HTTP/1.1 204\r\n\r\nHTTP/1.1 204 \r\n\r\nHTTP/1.1 204 \xe9t\xe9\r\n\r\n"),
+            "head 204 [] HTTP/1.1 none keep-alive\ncomplete 0 []\n"
+            "head 204 [] HTTP/1.1 none keep-alive\ncomplete 0 []\n"
+            "head 204 [\xe9t\xe9] HTTP/1.1 none keep-alive\ncomplete 0 []\n");
+}
+
+TEST(ResponseParser, LimitsABodyOfUnknownLength) {
+  EXPECT_EQ(response_transcript({"HTTP/1.1 200 OK\r\n\r\nab", "cd"}, "GET", {.head = 99, .body = 3}),
+            "head 200 [OK] HTTP/1.1 until-close\n"
+            "error more than 3 bytes of body in the body of the response\n");
+  // Without a body its announced length does not matter.
+  EXPECT_EQ(
+      response_transcript({"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"}, "HEAD", {.head = 99, .body = 3}),
+      "head 200 [OK] HTTP/1.1 none keep-alive\n  [Content-Length]=[9]\ncomplete 0 []\n");
+}
+
+}  // namespace
+}  // namespace cassette::testing
