@@ -1,0 +1,127 @@
+// See cassette.h: picks the form by the path, hands the work to store/formats/ and store/files.cc, and
+// gives the ids.
+#include "store/cassette.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <unordered_map>
+
+#include "store/files.h"
+#include "store/formats/directory.h"
+#include "store/formats/hash.h"
+#include "store/formats/json.h"
+#include "store/formats/yaml.h"
+
+namespace cassette {
+namespace {
+
+bool is_directory(const std::string& path) {
+  struct stat status;
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/// With its dot; empty without one. A name that only begins with a dot has none.
+std::string_view extension_of(std::string_view path) {
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  std::size_t dot = name.rfind('.');
+  return dot == std::string_view::npos || dot == 0 ? std::string_view() : name.substr(dot);
+}
+
+std::string hash_of(const Interaction& interaction) {
+  Hash hash;
+  hash.add(interaction.request.method);
+  hash.add(interaction.uri);
+  hash.add(std::uint64_t{interaction.request_has_body});
+  hash.add(interaction.request.body);
+  hash.add(interaction.error);
+  if (interaction.error.empty()) {
+    hash.add(static_cast<std::uint64_t>(interaction.response.status));
+    hash.add(interaction.response.body);
+  }
+  hash.add(static_cast<std::uint64_t>(interaction.recorded_at.value_or(-1)));
+  return hash.hex();
+}
+
+void give_ids(std::vector<Interaction>& interactions) {
+  std::unordered_map<std::string, std::uint64_t> seen;
+  for (Interaction& interaction : interactions) {
+    std::string id = hash_of(interaction);
+    if (std::uint64_t count = seen[id]++; count > 0) {
+      Hash again;
+      again.add(id);
+      again.add(count);
+      id = again.hex();
+    }
+    interaction.id = std::move(id);
+  }
+}
+
+}  // namespace
+
+Result<CassetteForm> cassette_form(const std::string& path) {
+  if (path.empty()) return Error{"the path of the cassette is empty"};
+  if (path.ends_with('/') || is_directory(path)) return CassetteForm::kDirectory;
+  std::string_view extension = extension_of(path);
+  if (extension == ".yaml" || extension == ".yml") return CassetteForm::kYaml;
+  if (extension == ".json") return CassetteForm::kJson;
+  if (extension.empty()) return CassetteForm::kDirectory;
+  return Error{path + ": a cassette is a file that ends in .yaml, .yml or .json, or a directory " +
+               "(no extension); this ends in " + std::string(extension)};
+}
+
+bool cassette_exists(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0) return true;
+  // What cannot even be looked at is not "absent": recording over it would be wrong.
+  return errno != ENOENT && errno != ENOTDIR;
+}
+
+Result<Cassette> load_cassette(const std::string& path) {
+  if (!extension_of(path).empty() && !path.ends_with('/') && is_directory(path)) {
+    std::string_view extension = extension_of(path);
+    if (extension == ".yaml" || extension == ".yml" || extension == ".json") {
+      return Error{path + ": a directory, where its name (" + std::string(extension) +
+                   ") promises a file"};
+    }
+  }
+  auto form = cassette_form(path);
+  if (!form) return form.error();
+  Cassette cassette;
+  if (*form == CassetteForm::kDirectory) {
+    if (cassette_exists(path) && !is_directory(path)) {
+      return Error{path +
+                   ": a file, where a directory is expected (a cassette file ends in .yaml, " +
+                   ".yml or .json)"};
+    }
+    auto interactions = load_directory(path);
+    if (!interactions) return interactions.error();
+    cassette.interactions = std::move(*interactions);
+    for (Interaction& interaction : cassette.interactions) interaction.id = interaction.file;
+    return cassette;
+  }
+  auto text = read_file(path);
+  if (!text) return text.error();
+  auto interactions = *form == CassetteForm::kYaml ? interactions_from_yaml(*text, path)
+                                                   : interactions_from_json(*text, path);
+  if (!interactions) return interactions.error();
+  cassette.interactions = std::move(*interactions);
+  give_ids(cassette.interactions);
+  return cassette;
+}
+
+Result<void> save_cassette(const std::string& path, Cassette& cassette) {
+  auto form = cassette_form(path);
+  if (!form) return form.error();
+  if (*form == CassetteForm::kDirectory) {
+    if (auto saved = save_directory(path, cassette.interactions); !saved) return saved;
+    for (Interaction& interaction : cassette.interactions) interaction.id = interaction.file;
+    return {};
+  }
+  if (auto made = make_directories(directory_of(path)); !made) return made;
+  return write_file_atomically(path, *form == CassetteForm::kYaml
+                                         ? interactions_to_yaml(cassette.interactions)
+                                         : interactions_to_json(cassette.interactions));
+}
+
+}  // namespace cassette

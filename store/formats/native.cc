@@ -1,0 +1,253 @@
+// See native.h. Keys that are not known are ignored: other tools and later versions add their own.
+#include "store/formats/native.h"
+
+#include <charconv>
+
+#include "store/formats/native_parts.h"
+#include "store/formats/text.h"
+
+namespace cassette {
+namespace {
+
+template <typename Number>
+bool parse_number(std::string_view text, Number& value) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+/// "HTTP/1.0", "1.0", "HTTP/2"; what cannot be understood leaves the default.
+HttpVersion parse_version(std::string_view text) {
+  if (text.starts_with("HTTP/")) text.remove_prefix(5);
+  std::size_t dot = text.find('.');
+  HttpVersion version{0, 0};
+  bool good = parse_number(text.substr(0, dot), version.major);
+  if (dot != std::string_view::npos)
+    good = good && parse_number(text.substr(dot + 1), version.minor);
+  good =
+      good && version.major >= 0 && version.major <= 9 && version.minor >= 0 && version.minor <= 9;
+  return good ? version : HttpVersion{};
+}
+
+/// Reads the interactions of one document: keeps the name for its errors, and no other state.
+class NativeReader {
+ public:
+  explicit NativeReader(const std::string& name) : name_(name) {}
+
+  Result<void> check_root(const DocumentNode& root) const;
+  Result<Interaction> interaction(DocumentNode& node) const;
+
+  Error error(const DocumentNode& node, std::string_view reason) const {
+    return error_at(name_, node.line, reason);
+  }
+
+ private:
+  Result<void> request(DocumentNode& node, Interaction& out) const;
+  Result<void> response(DocumentNode& node, Interaction& out) const;
+  Result<void> status(const DocumentNode& node, ResponseMessage& out) const;
+  Result<void> response_body(DocumentNode& node, ResponseMessage& out) const;
+  Result<void> chunks(const DocumentNode& list, std::vector<Piece>& out) const;
+
+  const std::string& name_;
+};
+
+Result<void> NativeReader::check_root(const DocumentNode& root) const {
+  if (root.is_null()) return error_at(name_, 0, "an empty file: a cassette has `interactions`");
+  if (root.is_list()) {
+    return error(
+        root,
+        "a list at the top level: this is a cassette from before vcrpy 1.0, re-record it or "
+        "convert it with vcrpy's migration (python -m vcr.migration)");
+  }
+  if (!root.is_map()) return error(root, "text at the top level, where a map is expected");
+  if (auto tag = check_tag(root, name_); !tag) return tag;
+  if (root.find("http_interactions") != nullptr) {
+    const DocumentNode* by = root.find("recorded_with");
+    bool betamax = by != nullptr && by->text.starts_with("betamax");
+    return error(root, betamax
+                           ? "a betamax cassette (`http_interactions`), which is not read yet"
+                           : "a Ruby VCR cassette (`http_interactions`), which is not read yet");
+  }
+  if (const DocumentNode* log = root.find("log");
+      log != nullptr && log->find("entries") != nullptr) {
+    return error(root, "an HTTP archive (HAR), which is not read yet");
+  }
+  const DocumentNode* version = root.find("version");
+  if (version != nullptr && version->text != "1") {
+    return error(*version, "version " + (version->is_scalar() ? for_message(version->text) : "?") +
+                               ": only version 1 is known");
+  }
+  return {};
+}
+
+Result<Interaction> NativeReader::interaction(DocumentNode& node) const {
+  if (auto tag = check_tag(node, name_); !tag) return tag.error();
+  if (!node.is_map()) return error(node, "an interaction that is no map");
+  Interaction out;
+  DocumentNode* request_node = node.find("request");
+  if (request_node == nullptr) {
+    return error(node, "an interaction without `request` (its keys: " + node.key_names() + ")");
+  }
+  if (auto read = request(*request_node, out); !read) return read.error();
+
+  DocumentNode* response_node = node.find("response");
+  const DocumentNode* error_node = node.find("error");
+  if (error_node != nullptr && error_node->is_scalar() && !error_node->text.empty()) {
+    out.error = error_node->text;
+  } else if (response_node == nullptr || response_node->is_null()) {
+    return error(node, "an interaction with neither `response` nor `error`");
+  } else if (auto read = response(*response_node, out); !read) {
+    return read.error();
+  }
+  // A time in another tool's notation is not worth an error: it only says when.
+  const DocumentNode* recorded_at = node.find("recorded_at");
+  if (recorded_at != nullptr && recorded_at->is_scalar()) {
+    out.recorded_at = parse_rfc3339(recorded_at->text);
+  }
+  return out;
+}
+
+Result<void> NativeReader::request(DocumentNode& node, Interaction& out) const {
+  if (auto tag = check_tag(node, name_); !tag) return tag;
+  if (!node.is_map()) return error(node, "`request` is no map");
+  DocumentNode* method = node.find("method");
+  DocumentNode* uri = node.find("uri");
+  if (method == nullptr || method->is_null()) return error(node, "a request without `method`");
+  if (uri == nullptr || uri->is_null()) return error(node, "a request without `uri`");
+  auto method_text = bytes_from_node(*method, "request.method", name_);
+  if (!method_text) return method_text.error();
+  if (method_text->empty()) return error(*method, "request.method is empty");
+  out.request.method = std::move(*method_text);
+  auto uri_text = bytes_from_node(*uri, "request.uri", name_);
+  if (!uri_text) return uri_text.error();
+  if (uri_text->empty()) return error(*uri, "request.uri is empty");
+  out.uri = std::move(*uri_text);
+
+  if (DocumentNode* headers = node.find("headers")) {
+    auto read = headers_from_node(*headers, out.request.headers, "request.headers", name_);
+    if (!read) return read;
+  }
+  DocumentNode* body = node.find("body");
+  out.request_has_body = body != nullptr && !body->is_null();
+  if (out.request_has_body) {
+    auto bytes = request_body_from_node(*body, name_);
+    if (!bytes) return bytes.error();
+    out.request.body = std::move(*bytes);
+  }
+  return {};
+}
+
+Result<void> NativeReader::response(DocumentNode& node, Interaction& out) const {
+  if (auto tag = check_tag(node, name_); !tag) return tag;
+  if (!node.is_map()) return error(node, "`response` is no map");
+  if (auto read = status(node, out.response); !read) return read;
+  if (auto read = response_body(node, out.response); !read) return read;
+  if (DocumentNode* headers = node.find("headers")) {
+    auto read = headers_from_node(*headers, out.response.headers, "response.headers", name_);
+    if (!read) return read;
+  }
+  if (DocumentNode* trailers = node.find("trailers")) {
+    auto read = headers_from_node(*trailers, out.response.trailers, "response.trailers", name_);
+    if (!read) return read;
+  }
+  const DocumentNode* version = node.find("http_version");
+  if (version != nullptr && version->is_scalar())
+    out.response.version = parse_version(version->text);
+  if (const DocumentNode* list = node.find("chunks")) {
+    if (auto read = chunks(*list, out.chunks); !read) return read;
+    if (!out.chunks.empty() && out.chunks.back().offset > out.response.body.size()) {
+      return error(*list, "response.chunks has an offset behind the end of the body");
+    }
+  }
+  return {};
+}
+
+Result<void> NativeReader::status(const DocumentNode& node, ResponseMessage& out) const {
+  // Old httpx responses have `status_code` instead, and no message.
+  const DocumentNode* status = node.find("status");
+  const DocumentNode* code = status != nullptr ? status->find("code") : node.find("status_code");
+  if (code == nullptr) return error(node, "a response without `status.code`");
+  if (!code->is_scalar() || !parse_number(code->text, out.status) || out.status < 100 ||
+      out.status > 999) {
+    return error(*code, "response.status.code is \"" + for_message(code->text) +
+                            "\", where a number from 100 to 999 is expected");
+  }
+  if (const DocumentNode* message = status != nullptr ? status->find("message") : nullptr) {
+    DocumentNode copy = *message;
+    auto text = bytes_from_node(copy, "response.status.message", name_);
+    if (!text) return text.error();
+    out.reason = std::move(*text);
+  }
+  return {};
+}
+
+Result<void> NativeReader::response_body(DocumentNode& node, ResponseMessage& out) const {
+  DocumentNode* body = node.find("body");
+  bool known = body != nullptr &&
+               (body->find("string") != nullptr || body->find("base64_string") != nullptr);
+  if (!known) {
+    // Old httpx responses: the body is `content`, already decoded.
+    body = node.find("content");
+    if (body == nullptr) {
+      return error(node, "a response without `body.string` (its keys: " + node.key_names() + ")");
+    }
+  }
+  auto bytes = bytes_from_node(*body, "response.body", name_);
+  if (!bytes) return bytes.error();
+  out.body = std::move(*bytes);
+  return {};
+}
+
+Result<void> NativeReader::chunks(const DocumentNode& list, std::vector<Piece>& out) const {
+  constexpr std::string_view kExpected =
+      "response.chunks is no list of [offset, milliseconds] in ascending order";
+  if (list.is_null()) return {};
+  if (!list.is_list()) return error(list, kExpected);
+  for (const DocumentNode& item : list.items) {
+    Piece piece;
+    bool good = item.is_list() && item.items.size() == 2 &&
+                parse_number(item.items[0].text, piece.offset) &&
+                parse_number(item.items[1].text, piece.milliseconds) &&
+                (out.empty() || out.back().offset <= piece.offset);
+    if (!good) return error(item, kExpected);
+    out.push_back(piece);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Interaction>> interactions_from_tree(DocumentNode root,
+                                                        const std::string& name) {
+  NativeReader reader(name);
+  if (auto checked = reader.check_root(root); !checked) return checked.error();
+  DocumentNode* list = root.find("interactions");
+  if (list == nullptr) {
+    return reader.error(root, "no `interactions` (the keys are: " + root.key_names() + ")");
+  }
+  std::vector<Interaction> interactions;
+  if (list->is_null()) return interactions;
+  if (!list->is_list()) return reader.error(*list, "`interactions` is no list");
+  interactions.reserve(list->items.size());
+  for (DocumentNode& item : list->items) {
+    auto interaction = reader.interaction(item);
+    if (!interaction) return interaction.error();
+    interactions.push_back(std::move(*interaction));
+  }
+  return interactions;
+}
+
+Result<Interaction> interaction_from_tree(DocumentNode root, const std::string& name) {
+  if (!root.is_map() || root.find("request") == nullptr) {
+    auto interactions = interactions_from_tree(std::move(root), name);
+    if (!interactions) return interactions.error();
+    if (interactions->size() != 1) {
+      return error_at(name, 1,
+                      "a file of a directory cassette holds one interaction; this one has " +
+                          std::to_string(interactions->size()));
+    }
+    return std::move(interactions->front());
+  }
+  return NativeReader(name).interaction(root);
+}
+
+}  // namespace cassette

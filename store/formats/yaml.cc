@@ -1,0 +1,134 @@
+// See yaml.h: the fixed structure of a native cassette as YAML. How a string is written is in
+// yaml_scalar.cc; how YAML is read in yaml_reader.cc and native.cc.
+#include "store/formats/yaml.h"
+
+#include "store/formats/header_groups.h"
+#include "store/formats/native.h"
+#include "store/formats/text.h"
+#include "store/formats/tree.h"
+#include "store/formats/yaml_scalar.h"
+
+namespace cassette {
+namespace {
+
+/// "key: scalar" on its own line.
+void append_entry(std::string& out, std::size_t indent, std::string_view key,
+                  std::string_view text) {
+  out.append(indent, ' ');
+  out += key;
+  out += ": ";
+  append_yaml_scalar(out, text, indent + 2, ScalarPlace::kAfterKey);
+  out += '\n';
+}
+
+void append_headers(std::string& out, std::size_t indent, std::string_view key,
+                    const Headers& headers) {
+  out.append(indent, ' ');
+  out += key;
+  if (headers.empty()) {
+    out += ": {}\n";
+    return;
+  }
+  out += ":\n";
+  indent += 2;
+  for (const HeaderGroup& group : group_headers(headers)) {
+    out.append(indent, ' ');
+    append_yaml_key(out, group.name, indent);
+    out += '\n';
+    for (std::string_view value : group.values) {
+      out.append(indent, ' ');
+      out += "- ";
+      append_yaml_scalar(out, value, indent + 2, ScalarPlace::kAfterDash);
+      out += '\n';
+    }
+  }
+}
+
+void append_request(std::string& out, const Interaction& interaction) {
+  out += "- request:\n";
+  if (interaction.request_has_body || !interaction.request.body.empty()) {
+    append_entry(out, 4, "body", interaction.request.body);
+  } else {
+    out += "    body: null\n";
+  }
+  append_headers(out, 4, "headers", interaction.request.headers);
+  append_entry(out, 4, "method", interaction.request.method);
+  append_entry(out, 4, "uri", interaction.uri);
+}
+
+void append_chunks(std::string& out, const std::vector<Piece>& chunks) {
+  constexpr std::size_t kColumns = 96;
+  out += "    chunks: [";
+  std::size_t line_begins = out.size() - 13;
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    std::string pair = "[" + std::to_string(chunks[i].offset) + ", " +
+                       std::to_string(chunks[i].milliseconds) + "]";
+    if (i > 0) {
+      out += ',';
+      if (out.size() - line_begins + pair.size() > kColumns) {
+        out += '\n';
+        line_begins = out.size();
+        out.append(6, ' ');
+      } else {
+        out += ' ';
+      }
+    }
+    out += pair;
+  }
+  out += "]\n";
+}
+
+void append_response(std::string& out, const Interaction& interaction) {
+  const ResponseMessage& response = interaction.response;
+  out +=
+      "  response:\n"
+      "    body:\n";
+  append_entry(out, 6, "string", response.body);
+  append_headers(out, 4, "headers", response.headers);
+  out += "    status:\n      code: " + std::to_string(response.status) + "\n";
+  append_entry(out, 6, "message", response.reason);
+  if (response.version != HttpVersion{}) {
+    out += "    http_version: HTTP/" + std::to_string(response.version.major) + "." +
+           std::to_string(response.version.minor) + "\n";
+  }
+  if (!interaction.chunks.empty()) append_chunks(out, interaction.chunks);
+  if (!response.trailers.empty()) append_headers(out, 4, "trailers", response.trailers);
+}
+
+void append_interaction(std::string& out, const Interaction& interaction) {
+  append_request(out, interaction);
+  if (interaction.error.empty()) {
+    append_response(out, interaction);
+  } else {
+    append_entry(out, 2, "error", interaction.error);
+  }
+  if (!interaction.recorded_at) return;
+  if (auto time = format_rfc3339(*interaction.recorded_at)) {
+    out += "  recorded_at: " + *time + "\n";
+  }
+}
+
+}  // namespace
+
+std::string interactions_to_yaml(const std::vector<Interaction>& interactions) {
+  std::string out = interactions.empty() ? "interactions: []\n" : "interactions:\n";
+  for (const Interaction& interaction : interactions) append_interaction(out, interaction);
+  out += "version: 1\n";
+  return out;
+}
+
+Result<std::vector<Interaction>> interactions_from_yaml(std::string_view text,
+                                                        const std::string& name_for_errors) {
+  auto tree = tree_from_yaml(text, name_for_errors);
+  if (!tree) return tree.error();
+  return interactions_from_tree(std::move(*tree), name_for_errors);
+}
+
+Result<Interaction> interaction_from_yaml(std::string_view text,
+                                          const std::string& name_for_errors) {
+  auto tree = tree_from_yaml(text, name_for_errors);
+  if (!tree) return tree.error();
+  return interaction_from_tree(std::move(*tree), name_for_errors);
+}
+
+}  // namespace cassette

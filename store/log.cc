@@ -1,0 +1,159 @@
+// The logger. See log.h. Must neither allocate nor lock where it writes (it runs in other people's
+// processes, at times in a signal handler or between fork and exec), and holds no descriptor of its
+// own: a program that closes all descriptors would close it, or get its number.
+#include "store/log.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <ctime>
+
+namespace cassette {
+namespace {
+
+/// Never changed once published, never freed: a thread may be reading the one before.
+struct LogConfiguration {
+  LogLevel level;
+  std::string file;
+  const LogConfiguration* previous;
+};
+
+std::atomic<const LogConfiguration*> g_configuration{nullptr};
+
+LogLevel current_level() {
+  const auto* configuration = g_configuration.load(std::memory_order_acquire);
+  return configuration != nullptr ? configuration->level : LogLevel::kWarn;
+}
+
+/// Writing to a pipe that nobody reads any more raises SIGPIPE, which would end a program that might
+/// never have written there itself.
+class WithoutSigpipe {
+ public:
+  WithoutSigpipe() {
+    sigset_t pending;
+    sigemptyset(&pending);
+    sigpending(&pending);
+    if (sigismember(&pending, SIGPIPE) == 1) return;
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    active_ = pthread_sigmask(SIG_BLOCK, &pipe_, &before_) == 0;
+  }
+  ~WithoutSigpipe() {
+    if (!active_) return;
+    if (broken) {
+      const timespec now{};
+      while (sigtimedwait(&pipe_, nullptr, &now) == -1 && errno == EINTR) {
+      }
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  WithoutSigpipe(const WithoutSigpipe&) = delete;
+  WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
+
+  bool broken = false;
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+  bool active_ = false;
+};
+
+/// Collects a line and writes it at once; only one that is longer than a pipe takes in one piece is
+/// written in several.
+class Line {
+ public:
+  explicit Line(int descriptor) : descriptor_(descriptor) {}
+
+  void put(char c) {
+    if (used_ == buffer_.size()) flush();
+    buffer_[used_++] = c;
+  }
+  void put(std::string_view text) {
+    for (char c : text) put(c);
+  }
+
+  void flush() {
+    std::size_t done = 0;
+    while (done < used_) {
+      const ssize_t n = ::write(descriptor_, buffer_.data() + done, used_ - done);
+      if (n >= 0) {
+        done += static_cast<std::size_t>(n);
+      } else if (errno == EAGAIN) {
+        // A program may have made stderr non-blocking. Wait a little for its reader, not for ever.
+        pollfd wait{descriptor_, POLLOUT, 0};
+        if (::poll(&wait, 1, 100) <= 0) break;
+      } else if (errno != EINTR) {
+        guard_.broken = guard_.broken || errno == EPIPE;
+        break;
+      }
+    }
+    used_ = 0;
+  }
+
+ private:
+  int descriptor_;
+  std::size_t used_ = 0;
+  std::array<char, 4096> buffer_;
+  WithoutSigpipe guard_;
+};
+
+void write_message(int descriptor, std::string_view message) {
+  static constexpr std::string_view kHexDigits = "0123456789abcdef";
+  Line line(descriptor);
+  while (!message.empty() && message.back() == '\n') message.remove_suffix(1);
+  for (;;) {
+    const std::size_t end = message.find('\n');
+    line.put("cassette: ");
+    for (char c : message.substr(0, end)) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte >= 0x20 && byte != 0x7f) {
+        line.put(c);
+      } else {
+        line.put("\\x");
+        line.put(kHexDigits[byte >> 4]);
+        line.put(kHexDigits[byte & 15]);
+      }
+    }
+    line.put('\n');
+    line.flush();
+    if (end == std::string_view::npos) return;
+    message.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace
+
+void configure_log(LogLevel level, const std::string& file) {
+  const auto* previous = g_configuration.load(std::memory_order_relaxed);
+  auto* configuration = new LogConfiguration{level, file, previous};
+  // release: whoever sees the pointer sees what it points to.
+  while (!g_configuration.compare_exchange_weak(configuration->previous, configuration,
+                                                std::memory_order_release,
+                                                std::memory_order_relaxed)) {
+  }
+}
+
+bool log_enabled(LogLevel level) { return level != LogLevel::kOff && level <= current_level(); }
+
+void log(LogLevel level, std::string_view message) {
+  if (!log_enabled(level)) return;
+  const int saved_errno = errno;
+  const auto* configuration = g_configuration.load(std::memory_order_acquire);
+  int descriptor = -1;
+  if (configuration != nullptr && !configuration->file.empty()) {
+    descriptor = ::open(configuration->file.c_str(),
+                        O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+  }
+  // A line that cannot be written where it was asked for is better told than lost.
+  write_message(descriptor >= 0 ? descriptor : STDERR_FILENO, message);
+  if (descriptor >= 0) ::close(descriptor);
+  errno = saved_errno;
+}
+
+}  // namespace cassette

@@ -1,0 +1,98 @@
+// The settings of DESIGN.md's contract: environment beats `.cassette.yaml` beats default (a flag of
+// `cassette run` is handed on as environment). The names and allowed values are in setting_names.h,
+// which the thin library shares.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parser/result.h"
+
+namespace cassette {
+
+enum class RecordMode { kOnce, kNewEpisodes, kNone, kAll, kRewrite, kOff };
+enum class Order { kMatched, kSequential, kFirst };
+enum class OnMiss { kFail, kReset };
+enum class SessionScope { kTree, kProcess };
+enum class LogLevel { kOff, kError, kWarn, kInfo, kDebug };
+
+std::string_view name_of(RecordMode mode);
+std::string_view name_of(Order order);
+
+/// Which parts of a request decide whether an interaction answers it.
+struct MatchOn {
+  bool method = true, scheme = true, host = true, port = true, path = true, query = true;
+  bool uri = false, body = false, headers = false;
+  std::vector<std::string> header_names;  ///< from `header:NAME`, lower case, sorted
+  bool operator==(const MatchOn&) const = default;
+  std::string text() const;  ///< in the contract's syntax, canonical order
+};
+
+/// `host`, `host:port`, `*.domain`, `localhost` (which stands for all of the machine's loopback names).
+struct HostPattern {
+  std::string host;        ///< lower case; "*.domain" kept as ".domain"
+  std::uint16_t port = 0;  ///< 0: any
+};
+/// Takes a text that setting_value_ok() has let pass.
+HostPattern parse_host_pattern(std::string_view text);
+
+class HostList {
+ public:
+  void add(HostPattern pattern) { patterns_.push_back(std::move(pattern)); }
+  bool empty() const { return patterns_.empty(); }
+  bool contains(std::string_view host, std::uint16_t port) const;
+
+ private:
+  std::vector<HostPattern> patterns_;
+};
+
+struct Settings {
+  std::string cassette = "cassettes/{program}.yaml";  ///< as given; resolve with cassette_path()
+  std::string
+      cassette_base;  ///< the directory a relative `cassette` is relative to; empty: the working directory
+  RecordMode mode = RecordMode::kOnce;
+  MatchOn match_on;
+  Order order = Order::kMatched;
+  bool allow_playback_repeats = false;
+  OnMiss on_miss = OnMiss::kFail;
+  std::string session;  ///< empty: the process tree's own
+  SessionScope session_scope = SessionScope::kTree;
+  std::chrono::milliseconds session_ttl{60000};  ///< 0: never expires
+  unsigned max_sessions = 64;
+  HostList ignore_hosts;
+  HostList only_hosts;
+  std::vector<std::string> filter_headers;  ///< lower case
+  std::vector<std::string> filter_query;
+  std::vector<std::string> filter_body;
+  std::vector<std::string> templates;
+  std::map<std::string, std::string> context;
+  double replay_speed = 0;  ///< 0: as fast as possible; 1: as recorded; 2: twice as fast
+  std::string tls_ca_file;
+  HostList tls_insecure_hosts;
+  LogLevel log_level = LogLevel::kWarn;
+  std::string log_file;     ///< empty: stderr
+  std::string config_file;  ///< the one that was read, or empty
+  std::string state_dir;
+  std::string runtime_dir;
+};
+
+/// Reads a variable: nullptr when it is not set.
+using GetEnvironment = std::function<const char*(const char* name)>;
+
+/// `working_directory` is where the search for `.cassette.yaml` begins. Errors name the variable or
+/// file and key, the value, and what is allowed. A setting whose feature does not exist yet is an
+/// error that says so, never silently without effect.
+Result<Settings> load_settings(const GetEnvironment& get_environment,
+                               const std::string& working_directory);
+
+/// Fills `{program}` and the context's `{key}`s and makes the path absolute. A `{key}` that nothing
+/// fills is an error that names it. The values cannot lead out of a directory: `/` becomes `_`.
+Result<std::string> cassette_path(const Settings& settings, std::string_view program,
+                                  const std::string& working_directory);
+
+}  // namespace cassette

@@ -1,0 +1,199 @@
+// The journal: what was appended is read back whole, and what is torn or damaged takes nothing with it.
+#include "store/journal.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <random>
+#include <thread>
+
+#include "tests/unit/store/store_fixture.h"
+
+namespace cassette {
+namespace {
+
+class JournalTest : public StoreTest {
+ protected:
+  static JournalRecord record(const std::string& body, std::uint64_t sequence = 0) {
+    JournalRecord result;
+    result.session = "1-2@3";
+    result.mode = RecordMode::kNewEpisodes;
+    result.began = 1700000000000000000u + sequence;
+    result.pid = getpid();
+    result.sequence = sequence;
+    result.interaction = interaction("http://a/1", body, 1700000000000000);
+    return result;
+  }
+  static std::string bodies_of(const JournalContents& contents) {
+    std::string result;
+    for (const auto& each : contents.records) result += each.interaction.response.body + " ";
+    return result;
+  }
+  JournalContents contents() { return read_journal(read(journal()), journal()); }
+};
+
+TEST_F(JournalTest, ReadsBackWhatWasAppended) {
+  Journal writer(cassette());
+  std::string binary;
+  for (int i = 0; i < 256; ++i) binary.push_back(static_cast<char>(i));
+  ASSERT_TRUE(writer.append(record("one", 1)).ok());
+  ASSERT_TRUE(writer.append(record(binary, 2)).ok());
+  JournalContents read_back = contents();
+  ASSERT_EQ(read_back.records.size(), 2u);
+  const JournalRecord& first = read_back.records[0];
+  EXPECT_EQ(first.session, "1-2@3");
+  EXPECT_EQ(first.mode, RecordMode::kNewEpisodes);
+  EXPECT_EQ(first.began, 1700000000000000001u);
+  EXPECT_EQ(first.pid, getpid());
+  EXPECT_EQ(first.sequence, 1u);
+  EXPECT_EQ(first.interaction.uri, "http://a/1");
+  EXPECT_EQ(first.interaction.recorded_at, 1700000000000000);
+  EXPECT_EQ(read_back.records[1].interaction.response.body, binary);
+  EXPECT_EQ(read_back.damaged_bytes, 0u);
+  EXPECT_EQ(read_back.whole_end, read(journal()).size());
+}
+
+TEST_F(JournalTest, CutAtEveryByteItKeepsEveryWholeRecord) {
+  std::string one = encode_record(record("one", 1)), two = encode_record(record("two", 2));
+  std::string all = one + two;
+  for (std::size_t size = 0; size < all.size(); ++size) {
+    JournalContents cut = read_journal(std::string_view(all).substr(0, size), "j");
+    std::size_t whole = size < one.size() ? 0 : 1;
+    ASSERT_EQ(cut.records.size(), whole) << size;
+    ASSERT_EQ(cut.whole_end, whole * one.size()) << size;
+    ASSERT_EQ(cut.damaged_bytes, size - whole * one.size()) << size;
+  }
+}
+
+TEST_F(JournalTest, TheNextToAppendCutsATornTailOff) {
+  std::string one = encode_record(record("one", 1)), two = encode_record(record("two", 2));
+  for (std::size_t torn : {std::size_t{1}, std::size_t{8}, std::size_t{30}, two.size() - 1}) {
+    write(journal(), one + two.substr(0, torn));
+    Journal writer(cassette());
+    ASSERT_TRUE(writer.append(record("three", 3)).ok());
+    EXPECT_EQ(bodies_of(contents()), "one three ");
+    EXPECT_EQ(contents().damaged_bytes, 0u) << torn;
+  }
+  EXPECT_NE(read(log_file()).find("never finished"), std::string::npos);
+}
+
+TEST_F(JournalTest, DamageInTheMiddleTakesOneRecord) {
+  std::string one = encode_record(record("one", 1)), two = encode_record(record("two", 2)),
+              three = encode_record(record("three", 3));
+  for (std::size_t at = 0; at < two.size(); ++at) {
+    std::string damaged = two;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x20);
+    JournalContents contents = read_journal(one + damaged + three, "j");
+    ASSERT_EQ(bodies_of(contents), "one three ") << at;
+    ASSERT_EQ(contents.damaged_bytes, two.size()) << at;
+  }
+}
+
+TEST_F(JournalTest, AnyBytesAreReadWithoutHarm) {
+  std::string all = encode_record(record("one", 1)) + encode_record(record("two", 2));
+  std::mt19937 random(3);
+  for (int round = 0; round < 5000; ++round) {
+    std::string damaged = all;
+    for (int i = 0; i < 5; ++i) damaged[random() % damaged.size()] = static_cast<char>(random());
+    JournalContents contents = read_journal(damaged, "j");
+    EXPECT_LE(contents.damaged_bytes, damaged.size());
+  }
+}
+
+TEST_F(JournalTest, ManyThreadsAndProcessesAppendWhole) {
+  std::vector<pid_t> children;
+  for (int child = 0; child < 4; ++child) {
+    children.push_back(spawn([this] {
+      Journal writer(cassette());
+      std::vector<std::thread> threads;
+      std::atomic<int> failed{0};
+      for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&] {
+          for (int i = 0; i < 25; ++i) {
+            if (!writer.append(record(std::string(3000, 'x'))).ok()) ++failed;
+          }
+        });
+      }
+      for (auto& thread : threads) thread.join();
+      return failed.load();
+    }));
+  }
+  for (pid_t child : children) EXPECT_EQ(wait_for(child), 0);
+  EXPECT_EQ(contents().records.size(), 400u);
+  EXPECT_EQ(contents().damaged_bytes, 0u);
+}
+
+// A merger removes or replaces the file while others append: nothing goes into a file that nobody will read.
+TEST_F(JournalTest, AppendsWhileTheJournalIsTakenAwayAreNotLost) {
+  std::atomic<bool> done{false};
+  std::size_t taken = 0;
+  std::thread appender([&] {
+    Journal writer(cassette());
+    for (int i = 0; i < 300; ++i) {
+      if (!writer.append(record("x")).ok()) break;
+    }
+    done = true;
+  });
+  while (!done) {
+    auto opened = LockedJournal::open(cassette());
+    ASSERT_TRUE(opened.ok());
+    if (!*opened) continue;
+    taken += read_journal((*opened)->bytes(), "j").records.size();
+    ASSERT_TRUE((*opened)->replace("").ok());
+  }
+  appender.join();
+  EXPECT_EQ(taken + contents().records.size(), 300u);
+}
+
+TEST_F(JournalTest, AWriterKilledAnywhereLeavesWholeRecords) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 20; ++round) {
+    pid_t child = spawn([this] {
+      Journal writer(cassette());
+      for (;;) (void)writer.append(record(std::string(200000, 'x'))).ok();
+      return 0;
+    });
+    usleep(static_cast<useconds_t>(random() % 20000));
+    kill(child, SIGKILL);
+    wait_for(child);
+  }
+  Journal writer(cassette());
+  ASSERT_TRUE(writer.append(record("last")).ok());
+  JournalContents all = contents();
+  EXPECT_EQ(all.damaged_bytes, 0u);
+  EXPECT_EQ(all.records.back().interaction.response.body, "last");
+}
+
+TEST_F(JournalTest, AFileSizeLimitIsAnErrorAndKeepsWhatWasThere) {
+  Journal writer(cassette());
+  ASSERT_TRUE(writer.append(record("one")).ok());
+  std::string before = read(journal());
+  int status = in_child([&] {
+    rlimit limit{before.size() + 100, before.size() + 100};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    auto appended = writer.append(record(std::string(1000, 'x')));
+    return appended.ok() ? 1 : 0;
+  });
+  EXPECT_EQ(status, 0);  // and not killed by SIGXFSZ
+  EXPECT_EQ(read(journal()), before);
+}
+
+TEST_F(JournalTest, ADirectoryOrALinkInItsPlaceIsAnError) {
+  std::filesystem::create_directory(journal());
+  Journal writer(cassette());
+  EXPECT_FALSE(writer.append(record("one")).ok());
+  std::filesystem::remove(journal());
+  write(directory_ + "/other", "");
+  std::filesystem::create_symlink(directory_ + "/other", journal());
+  EXPECT_FALSE(writer.append(record("one")).ok());
+  EXPECT_EQ(read(directory_ + "/other"), "");
+}
+
+TEST_F(JournalTest, APathWithASlashAtItsEndHasItsJournalBesideIt) {
+  EXPECT_EQ(journal_path("/a/b/"), "/a/b.journal");
+  EXPECT_EQ(journal_path("/a/b.yaml"), "/a/b.yaml.journal");
+}
+
+}  // namespace
+}  // namespace cassette

@@ -1,0 +1,520 @@
+// The settings of the contract: where they come from, which one wins, and what a bad one is told.
+#include "store/settings.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "store/redaction.h"
+#include "store/setting_names.h"
+
+namespace cassette {
+namespace {
+
+namespace fs = std::filesystem;
+using Environment = std::map<std::string, std::string>;
+
+GetEnvironment reader(const Environment& environment) {
+  return [&environment](const char* name) -> const char* {
+    auto found = environment.find(name);
+    return found != environment.end() ? found->second.c_str() : nullptr;
+  };
+}
+
+class SettingsTest : public testing::Test {
+ protected:
+  SettingsTest() {
+    std::string pattern = (fs::temp_directory_path() / "settings-test.XXXXXX").string();
+    directory_ = fs::canonical(mkdtemp(pattern.data())).string();
+  }
+  ~SettingsTest() override { fs::remove_all(directory_); }
+
+  std::string write(const std::string& name, const std::string& text) {
+    const fs::path path = fs::path(directory_) / name;
+    fs::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+    return path.string();
+  }
+
+  Result<Settings> load(const Environment& environment, const std::string& below = "") {
+    return load_settings(reader(environment), directory_ + below);
+  }
+  Settings loaded(const Environment& environment, const std::string& below = "") {
+    auto settings = load(environment, below);
+    EXPECT_TRUE(settings.ok()) << settings.error().message;
+    return settings.ok() ? *settings : Settings();
+  }
+  std::string error(const Environment& environment, const std::string& below = "") {
+    auto settings = load(environment, below);
+    return settings.ok() ? "no error" : settings.error().message;
+  }
+
+  std::string directory_;
+};
+
+void expect_in(const std::string& message, const std::string& part) {
+  EXPECT_NE(message.find(part), std::string::npos) << "\"" << part << "\" is not in: " << message;
+}
+
+TEST_F(SettingsTest, DefaultsAreThoseOfTheContract) {
+  const Settings s = loaded({});
+  EXPECT_EQ(s.cassette, "cassettes/{program}.yaml");
+  EXPECT_EQ(s.mode, RecordMode::kOnce);
+  EXPECT_EQ(s.match_on.text(), "method,scheme,host,port,path,query");
+  EXPECT_EQ(s.order, Order::kMatched);
+  EXPECT_FALSE(s.allow_playback_repeats);
+  EXPECT_EQ(s.on_miss, OnMiss::kFail);
+  EXPECT_EQ(s.session, "");
+  EXPECT_EQ(s.session_scope, SessionScope::kTree);
+  EXPECT_EQ(s.session_ttl, std::chrono::seconds(60));
+  EXPECT_EQ(s.max_sessions, 64u);
+  EXPECT_TRUE(s.ignore_hosts.empty());
+  EXPECT_TRUE(s.only_hosts.empty());
+  EXPECT_EQ(s.filter_headers, default_filter_headers());
+  EXPECT_EQ(s.filter_query, default_filter_query());
+  EXPECT_EQ(s.filter_body, default_filter_body());
+  EXPECT_EQ(s.replay_speed, 0);
+  EXPECT_EQ(s.log_level, LogLevel::kWarn);
+  EXPECT_EQ(s.log_file, "");
+  EXPECT_EQ(s.config_file, "");
+  EXPECT_EQ(s.runtime_dir, "/dev/shm/cassette-" + std::to_string(geteuid()));
+}
+
+TEST_F(SettingsTest, EveryVariableHasAnEffect) {
+  struct Case {
+    std::string variable;
+    std::string value;
+    std::function<bool(const Settings&)> holds;
+  };
+  const std::vector<Case> cases = {
+      {"CASSETTE", "w.json", [](const Settings& s) { return s.cassette == "w.json"; }},
+      {"CASSETTE_MODE", "once", [](const Settings& s) { return s.mode == RecordMode::kOnce; }},
+      {"CASSETTE_MODE", "new_episodes",
+       [](const Settings& s) { return s.mode == RecordMode::kNewEpisodes; }},
+      {"CASSETTE_MODE", "none", [](const Settings& s) { return s.mode == RecordMode::kNone; }},
+      {"CASSETTE_MODE", "all", [](const Settings& s) { return s.mode == RecordMode::kAll; }},
+      {"CASSETTE_MODE", "rewrite",
+       [](const Settings& s) { return s.mode == RecordMode::kRewrite; }},
+      {"CASSETTE_MODE", "off", [](const Settings& s) { return s.mode == RecordMode::kOff; }},
+      {"CASSETTE_MATCH_ON", "uri, body,header:X-B,headers,header:x-a,header:X-a",
+       [](const Settings& s) {
+         return s.match_on.text() == "uri,body,headers,header:x-a,header:x-b";
+       }},
+      {"CASSETTE_ORDER", "matched", [](const Settings& s) { return s.order == Order::kMatched; }},
+      {"CASSETTE_ORDER", "sequential",
+       [](const Settings& s) { return s.order == Order::kSequential; }},
+      {"CASSETTE_ORDER", "first", [](const Settings& s) { return s.order == Order::kFirst; }},
+      {"CASSETTE_ALLOW_PLAYBACK_REPEATS", "1",
+       [](const Settings& s) { return s.allow_playback_repeats; }},
+      {"CASSETTE_ALLOW_PLAYBACK_REPEATS", "True",
+       [](const Settings& s) { return s.allow_playback_repeats; }},
+      {"CASSETTE_ALLOW_PLAYBACK_REPEATS", "yes",
+       [](const Settings& s) { return s.allow_playback_repeats; }},
+      {"CASSETTE_ALLOW_PLAYBACK_REPEATS", "on",
+       [](const Settings& s) { return s.allow_playback_repeats; }},
+      {"CASSETTE_ALLOW_PLAYBACK_REPEATS", "0",
+       [](const Settings& s) { return !s.allow_playback_repeats; }},
+      {"CASSETTE_ALLOW_PLAYBACK_REPEATS", "off",
+       [](const Settings& s) { return !s.allow_playback_repeats; }},
+      {"CASSETTE_ON_MISS", "fail", [](const Settings& s) { return s.on_miss == OnMiss::kFail; }},
+      {"CASSETTE_ON_MISS", "reset", [](const Settings& s) { return s.on_miss == OnMiss::kReset; }},
+      {"CASSETTE_SESSION", "ci-17", [](const Settings& s) { return s.session == "ci-17"; }},
+      {"CASSETTE_SESSION_SCOPE", "process",
+       [](const Settings& s) { return s.session_scope == SessionScope::kProcess; }},
+      {"CASSETTE_SESSION_SCOPE", "tree",
+       [](const Settings& s) { return s.session_scope == SessionScope::kTree; }},
+      {"CASSETTE_SESSION_TTL", "500ms",
+       [](const Settings& s) { return s.session_ttl == std::chrono::milliseconds(500); }},
+      {"CASSETTE_SESSION_TTL", "90s",
+       [](const Settings& s) { return s.session_ttl == std::chrono::seconds(90); }},
+      {"CASSETTE_SESSION_TTL", "2m",
+       [](const Settings& s) { return s.session_ttl == std::chrono::minutes(2); }},
+      {"CASSETTE_SESSION_TTL", "1h",
+       [](const Settings& s) { return s.session_ttl == std::chrono::hours(1); }},
+      {"CASSETTE_SESSION_TTL", "7",
+       [](const Settings& s) { return s.session_ttl == std::chrono::seconds(7); }},
+      {"CASSETTE_SESSION_TTL", "0", [](const Settings& s) { return s.session_ttl.count() == 0; }},
+      {"CASSETTE_MAX_SESSIONS", "3", [](const Settings& s) { return s.max_sessions == 3; }},
+      {"CASSETTE_IGNORE_HOSTS", "a.test,*.b.test:81",
+       [](const Settings& s) { return s.ignore_hosts.contains("x.b.test", 81); }},
+      {"CASSETTE_ONLY_HOSTS", "[::1]:8080",
+       [](const Settings& s) { return s.only_hosts.contains("::1", 8080); }},
+      {"CASSETTE_FILTER_HEADERS", "X-One, Two",
+       [](const Settings& s) {
+         return s.filter_headers == std::vector<std::string>{"two", "x-one"};
+       }},
+      {"CASSETTE_FILTER_HEADERS", "", [](const Settings& s) { return s.filter_headers.empty(); }},
+      {"CASSETTE_FILTER_QUERY", "", [](const Settings& s) { return s.filter_query.empty(); }},
+      {"CASSETTE_FILTER_BODY", "Pin",
+       [](const Settings& s) { return s.filter_body == std::vector<std::string>{"pin"}; }},
+      {"CASSETTE_CONTEXT", "branch=main, run=a=b",
+       [](const Settings& s) {
+         return s.context == std::map<std::string, std::string>{{"branch", "main"}, {"run", "a=b"}};
+       }},
+      {"CASSETTE_REPLAY_SPEED", "1", [](const Settings& s) { return s.replay_speed == 1; }},
+      {"CASSETTE_REPLAY_SPEED", "0.5", [](const Settings& s) { return s.replay_speed == 0.5; }},
+      {"CASSETTE_LOG", "debug", [](const Settings& s) { return s.log_level == LogLevel::kDebug; }},
+      {"CASSETTE_LOG", "off", [](const Settings& s) { return s.log_level == LogLevel::kOff; }},
+      {"CASSETTE_LOG", "info:/tmp/a:b.log",
+       [](const Settings& s) {
+         return s.log_level == LogLevel::kInfo && s.log_file == "/tmp/a:b.log";
+       }},
+      {"CASSETTE_STATE_DIR", "/var/s/", [](const Settings& s) { return s.state_dir == "/var/s/"; }},
+      {"CASSETTE_RUNTIME_DIR", "/var/r",
+       [](const Settings& s) { return s.runtime_dir == "/var/r"; }},
+  };
+  std::set<std::string> seen = {"CASSETTE_CONFIG"};
+  for (const Case& c : cases) {
+    seen.insert(c.variable);
+    EXPECT_TRUE(c.holds(loaded({{c.variable, c.value}}))) << c.variable << "=" << c.value;
+  }
+  for (const SettingName& setting : kSettings) {
+    if (setting.kind != SettingKind::kUnsupported) {
+      EXPECT_EQ(seen.count(setting.environment), 1u)
+          << setting.environment << " is tested by nobody";
+    }
+  }
+}
+
+TEST_F(SettingsTest, ABadValueIsAnErrorThatNamesVariableValueAndWhatIsAllowed) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"CASSETTE_MODE", "sometimes"},
+      {"CASSETTE_MODE", "Once"},
+      {"CASSETTE_MODE", "once "},
+      {"CASSETTE_MATCH_ON", "method,colour"},
+      {"CASSETTE_MATCH_ON", "header:"},
+      {"CASSETTE_MATCH_ON", "header:a b"},
+      {"CASSETTE_MATCH_ON", ","},
+      {"CASSETTE_ORDER", "random"},
+      {"CASSETTE_ALLOW_PLAYBACK_REPEATS", "maybe"},
+      {"CASSETTE_ON_MISS", "ignore"},
+      {"CASSETTE_SESSION_SCOPE", "thread"},
+      {"CASSETTE_SESSION_TTL", "soon"},
+      {"CASSETTE_SESSION_TTL", "-1"},
+      {"CASSETTE_SESSION_TTL", "1.5s"},
+      {"CASSETTE_SESSION_TTL", "99999999999999999999"},
+      {"CASSETTE_MAX_SESSIONS", "0"},
+      {"CASSETTE_MAX_SESSIONS", "many"},
+      {"CASSETTE_MAX_SESSIONS", "65536"},
+      {"CASSETTE_IGNORE_HOSTS", "http://a.test"},
+      {"CASSETTE_IGNORE_HOSTS", "a.test:99999"},
+      {"CASSETTE_IGNORE_HOSTS", "a.test:"},
+      {"CASSETTE_IGNORE_HOSTS", "*"},
+      {"CASSETTE_IGNORE_HOSTS", "a*.test"},
+      {"CASSETTE_IGNORE_HOSTS", "a.test b.test"},
+      {"CASSETTE_ONLY_HOSTS", "[::1"},
+      {"CASSETTE_ONLY_HOSTS", "a.test,[]:80"},
+      {"CASSETTE_CONTEXT", "branch"},
+      {"CASSETTE_CONTEXT", "=x"},
+      {"CASSETTE_CONTEXT", "a/b=x"},
+      {"CASSETTE_REPLAY_SPEED", "-1"},
+      {"CASSETTE_REPLAY_SPEED", "fast"},
+      {"CASSETTE_REPLAY_SPEED", "."},
+      {"CASSETTE_REPLAY_SPEED", "1e3"},
+      {"CASSETTE_LOG", "loud"},
+      {"CASSETTE_LOG", "info:"},
+      {"CASSETTE_TEMPLATE", "common"},
+      {"CASSETTE_TLS_CA_FILE", "/ca.pem"},
+      {"CASSETTE_TLS_INSECURE_HOSTS", "a.test"},
+  };
+  for (const auto& [variable, value] : cases) {
+    const std::string message = error({{variable, value}});
+    expect_in(message, variable + ": ");
+    expect_in(message, "\"" + value + "\"");
+    expect_in(message, find_setting(variable.c_str())->allowed);
+    // The thin library says the same, with libc alone.
+    EXPECT_FALSE(setting_value_ok(*find_setting(variable.c_str()), value.c_str()))
+        << variable << "=" << value;
+  }
+  expect_in(error({{"CASSETTE_MODE", "sometimes"}}), "once, new_episodes, none, all, rewrite, off");
+}
+
+TEST_F(SettingsTest, AFeatureThatDoesNotExistYetIsAnErrorNotSilence) {
+  expect_in(error({{"CASSETTE_TEMPLATE", "llm"}}), "this version has no templates yet");
+  expect_in(error({{"CASSETTE_TLS_CA_FILE", "ca.pem"}}), "does not record HTTPS yet");
+  write(".cassette.yaml", "template:\n  id: '[0-9]+'\n");
+  expect_in(error({}), ":1: template: ");
+}
+
+TEST_F(SettingsTest, AnEmptyValueCountsAsNotSet) {
+  Environment environment;
+  for (const SettingName& setting : kSettings) {
+    if (setting.kind != SettingKind::kNames) environment[setting.environment] = "";
+  }
+  const Settings s = loaded(environment);
+  EXPECT_EQ(s.cassette, "cassettes/{program}.yaml");
+  EXPECT_EQ(s.mode, RecordMode::kOnce);
+  EXPECT_EQ(s.match_on, MatchOn());
+  EXPECT_EQ(s.max_sessions, 64u);
+}
+
+TEST_F(SettingsTest, InContinuousIntegrationTheDefaultIsToRecordNothing) {
+  EXPECT_EQ(loaded({{"CI", "true"}}).mode, RecordMode::kNone);
+  EXPECT_EQ(loaded({{"CI", "1"}}).mode, RecordMode::kNone);
+  EXPECT_EQ(loaded({{"CI", "woodpecker"}}).mode, RecordMode::kNone);
+  EXPECT_EQ(loaded({{"CI", ""}}).mode, RecordMode::kOnce);
+  EXPECT_EQ(loaded({{"CI", "0"}}).mode, RecordMode::kOnce);
+  EXPECT_EQ(loaded({{"CI", "false"}}).mode, RecordMode::kOnce);
+  EXPECT_EQ(loaded({{"CI", "true"}, {"CASSETTE_MODE", "all"}}).mode, RecordMode::kAll);
+  write(".cassette.yaml", "mode: once\n");
+  EXPECT_EQ(loaded({{"CI", "true"}}).mode, RecordMode::kOnce);
+}
+
+TEST_F(SettingsTest, TheConfigurationFileIsFoundUpward) {
+  const std::string file = write(".cassette.yaml", "mode: all\n");
+  fs::create_directories(directory_ + "/a/b");
+  const Settings s = loaded({}, "/a/b");
+  EXPECT_EQ(s.mode, RecordMode::kAll);
+  EXPECT_EQ(s.config_file, file);
+  write("a/.cassette.yaml", "order: first\n");
+  EXPECT_EQ(loaded({}, "/a/b").mode, RecordMode::kOnce) << "the nearest one alone counts";
+}
+
+TEST_F(SettingsTest, TheEnvironmentBeatsTheConfigurationFile) {
+  write(".cassette.yaml",
+        "mode: all\nignore_hosts: [a.test]\nfilter_headers: [x-a]\norder: first\n");
+  const Settings s = loaded(
+      {{"CASSETTE_MODE", "none"}, {"CASSETTE_IGNORE_HOSTS", ""}, {"CASSETTE_FILTER_HEADERS", ""}});
+  EXPECT_EQ(s.mode, RecordMode::kNone);
+  EXPECT_EQ(s.order, Order::kFirst);
+  EXPECT_TRUE(s.ignore_hosts.empty()) << "an empty list is a list";
+  EXPECT_TRUE(s.filter_headers.empty());
+}
+
+TEST_F(SettingsTest, EveryKeyOfTheConfigurationFileIsAFlagWithUnderscores) {
+  for (const SettingName& setting : kSettings) {
+    EXPECT_NE(setting.help, nullptr);
+    EXPECT_NE(setting.allowed, nullptr);
+    if (setting.key == nullptr) continue;
+    ASSERT_NE(setting.flag, nullptr);
+    std::string key = setting.flag;
+    std::replace(key.begin(), key.end(), '-', '_');
+    EXPECT_EQ(setting.key, key);
+  }
+}
+
+TEST_F(SettingsTest, ConfigurationValuesMayBeListsMapsOrTheTextOfTheVariable) {
+  write(".cassette.yaml",
+        "match_on: [method, 'header:X-A']\n"
+        "only_hosts: a.test, b.test:81\n"
+        "context: {branch: main, list: 'a,b'}\n"
+        "session_ttl: 5\n"
+        "replay_speed: 0.25\n"
+        "allow_playback_repeats: true\n"
+        "filter_body: []\n"
+        "session:\n");
+  const Settings s = loaded({});
+  EXPECT_EQ(s.match_on.text(), "method,header:x-a");
+  EXPECT_TRUE(s.only_hosts.contains("a.test", 9));
+  EXPECT_TRUE(s.only_hosts.contains("b.test", 81));
+  EXPECT_EQ(s.context.at("branch"), "main");
+  EXPECT_EQ(s.context.at("list"), "a,b");
+  EXPECT_EQ(s.session_ttl, std::chrono::seconds(5));
+  EXPECT_EQ(s.replay_speed, 0.25);
+  EXPECT_TRUE(s.allow_playback_repeats);
+  EXPECT_TRUE(s.filter_body.empty());
+  EXPECT_EQ(s.session, "");
+  write(".cassette.yaml", "context: [a=1, b=2]\n");
+  EXPECT_EQ(loaded({}).context.at("b"), "2");
+}
+
+TEST_F(SettingsTest, AnUnknownKeyNamesFileLineAndTheNearestKnownOne) {
+  const std::string file = write(".cassette.yaml", "# comment\nmode: none\nmatchon: [method]\n");
+  const std::string message = error({});
+  expect_in(message, file + ":3: ");
+  expect_in(message, "\"matchon\"");
+  expect_in(message, "\"match_on\"");
+}
+
+TEST_F(SettingsTest, ABadConfigurationFileNamesFileLineAndReason) {
+  struct Case {
+    std::string text;
+    std::string at;
+    std::string reason;
+  };
+  const std::vector<Case> cases = {
+      {"mode: none\norder: [", ":2", "not valid YAML"},
+      {"- mode\n", ":1: ", "map of settings"},
+      {"just text", ":1: ", "map of settings"},
+      {"mode: none\nmode: all\n", ":2: ", "already set in line 1"},
+      {"order: first\nmode: [none]\n", ":2: mode: ", "one value is expected"},
+      {"mode: {a: b}\n", ":1: mode: ", "once, new_episodes, none"},
+      {"\nmode: never\n", ":2: mode: ", "\"never\"; allowed: once, new_episodes"},
+      {"context: {a/b: x}\n", ":1: context: ", "\"a/b=x\""},
+      {"context: {a: [x]}\n", ":1: context: ", "plain values"},
+      {"ignore_hosts: [[a]]\n", ":1: ignore_hosts: ", "plain values"},
+      {"session: \"a\\0b\"\n", ":1: session: ", "zero byte"},
+  };
+  for (const Case& c : cases) {
+    const std::string file = write(".cassette.yaml", c.text);
+    const std::string message = error({});
+    expect_in(message, file + c.at);
+    expect_in(message, c.reason);
+  }
+  // Even where the environment would override it.
+  write(".cassette.yaml", "mode: never\n");
+  expect_in(error({{"CASSETTE_MODE", "none"}}), "\"never\"");
+}
+
+TEST_F(SettingsTest, AConfigurationFileThatIsNamedMustExist) {
+  const std::string message = error({{"CASSETTE_CONFIG", "absent.yaml"}});
+  expect_in(message, "CASSETTE_CONFIG");
+  expect_in(message, directory_ + "/absent.yaml");
+  write("conf/mine.yaml", "mode: all\n");
+  write(".cassette.yaml", "order: first\n");
+  const Settings s = loaded({{"CASSETTE_CONFIG", "conf/mine.yaml"}});
+  EXPECT_EQ(s.mode, RecordMode::kAll);
+  EXPECT_EQ(s.order, Order::kMatched)
+      << "the named file stands in place of the one that would be found";
+  EXPECT_EQ(loaded({{"CASSETTE_CONFIG", "/dev/null"}}).order, Order::kMatched);
+}
+
+TEST_F(SettingsTest, AConfigurationFileThatCannotBeReadIsNotPassedOver) {
+  fs::create_directory(directory_ + "/.cassette.yaml");
+  expect_in(error({}), directory_ + "/.cassette.yaml");
+}
+
+TEST_F(SettingsTest, AnEmptyConfigurationFileSaysNothing) {
+  write(".cassette.yaml", "# nothing yet\n");
+  EXPECT_EQ(loaded({}).mode, RecordMode::kOnce);
+}
+
+TEST_F(SettingsTest, PathsInAConfigurationFileAreRelativeToIt) {
+  write(".cassette.yaml", "cassette: tapes/{program}.yaml\nlog: info:c.log\n");
+  fs::create_directories(directory_ + "/sub");
+  Settings s = loaded({}, "/sub");
+  EXPECT_EQ(*cassette_path(s, "curl", directory_ + "/sub"), directory_ + "/tapes/curl.yaml");
+  EXPECT_EQ(s.log_file, directory_ + "/c.log");
+  s = loaded({{"CASSETTE", "x.yaml"}, {"CASSETTE_LOG", "info:c.log"}}, "/sub");
+  EXPECT_EQ(*cassette_path(s, "curl", directory_ + "/sub"), directory_ + "/sub/x.yaml");
+  EXPECT_EQ(s.log_file, directory_ + "/sub/c.log");
+}
+
+TEST_F(SettingsTest, StateIsKeptWhereTheBaseDirectorySpecificationSays) {
+  EXPECT_EQ(loaded({{"XDG_STATE_HOME", "/x"}, {"HOME", "/home/a"}}).state_dir, "/x/cassette");
+  EXPECT_EQ(loaded({{"XDG_STATE_HOME", "relative"}, {"HOME", "/home/a"}}).state_dir,
+            "/home/a/.local/state/cassette");
+  EXPECT_EQ(loaded({{"HOME", "/home/a"}}).state_dir, "/home/a/.local/state/cassette");
+  EXPECT_EQ(loaded({{"HOME", ""}}).state_dir, "/tmp/cassette-" + std::to_string(geteuid()));
+  EXPECT_EQ(loaded({{"CASSETTE_STATE_DIR", "s"}, {"HOME", "/home/a"}}).state_dir,
+            directory_ + "/s");
+}
+
+TEST(CassettePath, IsFilledAndMadeAbsolute) {
+  struct Case {
+    std::string cassette;
+    std::string path;
+  };
+  Settings settings;
+  settings.context = {
+      {"branch", "feature/x"}, {"up", ".."}, {"dot", "."}, {"empty", ""}, {"v", "1.2"}};
+  const std::vector<Case> cases = {
+      {"cassettes/{program}.yaml", "/w/cassettes/curl.yaml"},
+      {"{branch}/{program}-{v}.json", "/w/feature_x/curl-1.2.json"},
+      {"a/{up}/{up}/b.yaml", "/w/a/_./_./b.yaml"},
+      {"a/{dot}{dot}/b.yaml", "/w/a/__/b.yaml"},
+      {"a/{empty}{up}/b.yaml", "/w/a/_./b.yaml"},
+      {"../t/./x.yaml", "/t/x.yaml"},
+      {"/abs/{program}", "/abs/curl"},
+      {"dir/", "/w/dir/"},
+      {"open{brace.yaml", "/w/open{brace.yaml"},
+  };
+  for (const Case& c : cases) {
+    settings.cassette = c.cassette;
+    auto path = cassette_path(settings, "curl", "/w");
+    ASSERT_TRUE(path.ok()) << path.error().message;
+    EXPECT_EQ(*path, c.path);
+  }
+  settings.cassette = "x/{program}.yaml";
+  EXPECT_EQ(*cassette_path(settings, "../../etc/passwd", "/w"), "/w/x/_._.._etc_passwd.yaml");
+}
+
+TEST(CassettePath, AKeyThatNothingFillsIsAnErrorThatNamesIt) {
+  Settings settings;
+  settings.cassette = "c/{branch}.yaml";
+  settings.context = {{"run", "1"}};
+  auto path = cassette_path(settings, "curl", "/w");
+  ASSERT_FALSE(path.ok());
+  expect_in(path.error().message, "{branch}");
+  expect_in(path.error().message, "c/{branch}.yaml");
+  expect_in(path.error().message, "{program}, {run}");
+}
+
+TEST(HostList, NamesHostsPortsSubdomainsAndLocalhost) {
+  struct Case {
+    std::string patterns;
+    std::string host;
+    std::uint16_t port;
+    bool contained;
+  };
+  const std::vector<Case> cases = {
+      {"", "a.test", 80, false},
+      {"a.test", "a.test", 80, true},
+      {"a.test", "A.Test", 8080, true},
+      {"A.TEST", "a.test.", 80, true},
+      {"a.test.", "a.test", 80, true},
+      {"a.test", "b.a.test", 80, false},
+      {"a.test", "aa.test", 80, false},
+      {"a.test:81", "a.test", 81, true},
+      {"a.test:81", "a.test", 80, false},
+      {"*.a.test", "b.a.test", 80, true},
+      {"*.a.test", "c.b.a.test", 80, true},
+      {"*.a.test", "a.test", 80, false},
+      {"*.a.test", "ba.test", 80, false},
+      {"*.a.test:81", "b.a.test", 80, false},
+      {"*.a.test:81", "b.a.test", 81, true},
+      {"x.test, a.test", "a.test", 80, true},
+      {"localhost", "localhost", 80, true},
+      {"localhost", "LOCALHOST", 80, true},
+      {"localhost", "127.0.0.1", 80, true},
+      {"localhost", "127.8.9.10", 80, true},
+      {"localhost", "0.0.0.0", 80, true},
+      {"localhost", "::1", 80, true},
+      {"localhost", "[::1]", 80, true},
+      {"localhost", "0:0:0:0:0:0:0:1", 80, true},
+      {"localhost", "::ffff:127.0.0.1", 80, true},
+      {"localhost", "127.a.test", 80, false},
+      {"localhost", "10.0.0.1", 80, false},
+      {"localhost:81", "127.0.0.1", 80, false},
+      {"localhost:81", "127.0.0.1", 81, true},
+      {"127.0.0.1", "localhost", 80, false},
+      {"[2001:db8::1]:81", "2001:DB8:0::1", 81, true},
+      {"[2001:db8::1]:81", "2001:db8::1", 80, false},
+      {"[2001:db8::1]", "2001:db8::1", 80, true},
+      {"2001:db8::1", "2001:db8::1", 80, true},
+  };
+  for (const Case& c : cases) {
+    Environment environment{{"CASSETTE_ONLY_HOSTS", c.patterns}};
+    auto settings = load_settings(reader(environment), "/");
+    ASSERT_TRUE(settings.ok()) << settings.error().message;
+    EXPECT_EQ(settings->only_hosts.contains(c.host, c.port), c.contained)
+        << c.patterns << " / " << c.host << ":" << c.port;
+  }
+}
+
+TEST(SettingNames, WordsAndEnumerationsHaveTheSameOrder) {
+  EXPECT_EQ(name_of(RecordMode::kOnce), "once");
+  EXPECT_EQ(name_of(RecordMode::kNewEpisodes), "new_episodes");
+  EXPECT_EQ(name_of(RecordMode::kOff), "off");
+  EXPECT_EQ(name_of(Order::kMatched), "matched");
+  EXPECT_EQ(name_of(Order::kFirst), "first");
+}
+
+TEST(SettingNames, ALongValueCannotOverflowAMessage) {
+  char message[64];
+  const std::string value(10000, 'x');
+  setting_error(message, sizeof message, "CASSETTE_MODE", *find_setting("CASSETTE_MODE"),
+                value.c_str());
+  EXPECT_EQ(std::string(message).size(), sizeof message - 1);
+}
+
+}  // namespace
+}  // namespace cassette
