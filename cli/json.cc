@@ -1,0 +1,137 @@
+// Interactions as JSON. See json.h.
+#include "cli/json.h"
+
+#include "cli/body.h"
+#include "store/formats/text.h"
+
+namespace cassette {
+
+JsonOutput::JsonOutput() : writer_(buffer_) { writer_.SetIndent(' ', 2); }
+
+void JsonOutput::string(std::string_view bytes) {
+  std::string converted;
+  if (!is_utf8(bytes)) {
+    for (char byte : bytes) append_utf8(converted, static_cast<unsigned char>(byte));
+    bytes = converted;
+  }
+  writer_.String(bytes.data(), static_cast<rapidjson::SizeType>(bytes.size()));
+}
+
+void JsonOutput::member(const char* name, std::string_view value) {
+  key(name);
+  string(value);
+}
+
+void JsonOutput::member(const char* name, std::uint64_t value) {
+  key(name);
+  number(value);
+}
+
+void JsonOutput::member_or_null(const char* name, std::string_view value) {
+  key(name);
+  value.empty() ? null() : string(value);
+}
+
+void JsonOutput::identity(const Interaction& interaction, std::size_t index) {
+  member("index", std::uint64_t{index});
+  member("id", interaction.id);
+  if (!interaction.file.empty()) member("file", interaction.file);
+  member("method", interaction.request.method);
+  member("uri", interaction.uri);
+}
+
+void JsonOutput::row(const Interaction& interaction, std::size_t index) {
+  begin_object();
+  identity(interaction, index);
+  const bool answered = interaction.error.empty();
+  key("status");
+  answered ? number(static_cast<std::uint64_t>(interaction.response.status)) : null();
+  key("size");
+  answered ? number(interaction.response.body.size()) : null();
+  if (!answered) member("error", interaction.error);
+  member_or_null("when", recorded_at(interaction));
+  end_object();
+}
+
+void JsonOutput::whole(const Interaction& interaction, std::size_t index) {
+  begin_object();
+  member("index", std::uint64_t{index});
+  member("id", interaction.id);
+  if (!interaction.file.empty()) member("file", interaction.file);
+  member_or_null("when", recorded_at(interaction));
+
+  const RequestMessage& request = interaction.request;
+  key("request");
+  begin_object();
+  member("method", request.method);
+  member("uri", interaction.uri);
+  version(request.version);
+  headers("headers", request.headers);
+  body(request.headers, request.body, interaction.request_has_body || !request.body.empty());
+  if (!request.trailers.empty()) headers("trailers", request.trailers);
+  end_object();
+
+  if (!interaction.error.empty()) {
+    member("error", interaction.error);
+    end_object();
+    return;
+  }
+  const ResponseMessage& response = interaction.response;
+  key("response");
+  begin_object();
+  member("status", static_cast<std::uint64_t>(response.status));
+  member("reason", response.reason);
+  version(response.version);
+  headers("headers", response.headers);
+  body(response.headers, response.body, true);
+  if (!response.trailers.empty()) headers("trailers", response.trailers);
+  if (!interaction.chunks.empty()) {
+    key("chunks");
+    begin_array();
+    for (const Piece& piece : interaction.chunks) {
+      begin_object();
+      member("offset", piece.offset);
+      member("milliseconds", std::uint64_t{piece.milliseconds});
+      end_object();
+    }
+    end_array();
+  }
+  end_object();
+  end_object();
+}
+
+void JsonOutput::headers(const char* name, const Headers& headers) {
+  key(name);
+  // A list, because order and duplicates count.
+  begin_array();
+  for (Headers::Field field : headers) {
+    begin_object();
+    member("name", field.name);
+    member("value", field.value);
+    end_object();
+  }
+  end_array();
+}
+
+void JsonOutput::body(const Headers& headers, const std::string& body, bool present) {
+  key("body");
+  if (!present) return null();
+  const ShownBody shown = shown_body(headers, body);
+  begin_object();
+  member("size", std::uint64_t{body.size()});
+  if (!shown.coding.empty()) member("decoded", shown.coding);
+  if (!shown.problem.empty()) member("problem", shown.problem);
+  shown.is_text ? member("text", shown.bytes) : member("base64", encode_base64(shown.bytes));
+  end_object();
+}
+
+void JsonOutput::version(HttpVersion version) {
+  member("http_version", std::to_string(version.major) + "." + std::to_string(version.minor));
+}
+
+std::string recorded_at(const Interaction& interaction) {
+  if (!interaction.recorded_at) return "";
+  return format_rfc3339(*interaction.recorded_at).value_or("");
+}
+
+}  // namespace cassette

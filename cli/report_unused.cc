@@ -1,0 +1,134 @@
+// `cassette report-unused PATH...`: what no run has replayed. Deletes nothing; `--reset` only forgets.
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/paths.h"
+#include "cli/text.h"
+#include "store/log.h"
+#include "store/merge.h"
+#include "store/session.h"
+#include "store/usage.h"
+
+namespace cassette {
+namespace {
+
+constexpr char kUsage[] = "report-unused [flags] PATH...";
+constexpr char kDescription[] =
+    "Prints the interactions of the cassettes PATH... that no run has replayed since they were recorded,\n"
+    "or since --reset. For a directory: the names of unused files relative to it, one a line, sorted, so\n"
+    "that `cd DIR && cassette report-unused . | xargs rm` works. For a file: lines `id method uri`.\n"
+    "With several PATHs each line begins with its PATH: `PATH/file`, or `PATH: id method uri`.\n";
+constexpr char kFooter[] =
+    "Exit status: 0 nothing is unused (or --reset), 1 something is, 2 an error.\n";
+
+/// A cassette of the command line.
+struct Target {
+  std::string given;
+  std::string path;  ///< absolute
+};
+
+/// The lines of one cassette. `prefixed`: other cassettes' lines are printed too.
+std::string as_lines(const Target& target, const UnusedReport& report, bool prefixed) {
+  std::string text;
+  for (std::size_t i : report.unused) {
+    const Interaction& interaction = report.cassette.interactions[i];
+    if (!interaction.file.empty()) {
+      // Not escaped: a name that is to be given to another program.
+      const bool slash = !target.given.empty() && target.given.back() == '/';
+      if (prefixed) text += target.given + (slash ? "" : "/");
+      text += interaction.file + "\n";
+      continue;
+    }
+    if (prefixed) text += target.given + ": ";
+    text += interaction.id + " " + on_one_line(interaction.request.method) + " " +
+            on_one_line(interaction.uri) + "\n";
+  }
+  return text;
+}
+
+/// Forgets what was played, that of sessions which are over but not yet counted included.
+Result<void> reset(const Settings& settings, const Target& target) {
+  // A misspelt PATH should not look like success.
+  if (!cassette_exists(target.path)) {
+    if (Result<Cassette> journal = load_with_journal(target.path); !journal) return journal.error();
+  }
+  return reset_used(settings.state_dir, target.path);
+}
+
+int reset_all(const Settings& settings, const std::vector<Target>& targets) {
+  sweep_sessions(settings);
+  int status = kOk;
+  for (const Target& target : targets) {
+    if (Result<void> done = reset(settings, target); !done) {
+      complain(done.error().message);
+      status = kFailed;
+    }
+  }
+  return status;
+}
+
+int report_all(const Settings& settings, const std::vector<Target>& targets, bool json) {
+  int status = kOk;
+  std::string lines;
+  JsonOutput objects;
+  objects.begin_array();
+  for (const Target& target : targets) {
+    Result<UnusedReport> report = find_unused(settings, target.path);
+    if (!report) {
+      // The others are reported all the same.
+      complain(report.error().message);
+      status = kFailed;
+      continue;
+    }
+    if (!report->unused.empty() && status == kOk) status = kSomethingUnused;
+    lines += as_lines(target, *report, targets.size() > 1);
+    for (std::size_t i : report->unused) {
+      objects.begin_object();
+      objects.member("cassette", target.given);
+      objects.identity(report->cassette.interactions[i], i + 1);
+      objects.end_object();
+    }
+  }
+  objects.end_array();
+  return print(json ? objects.text() : lines) ? status : kFailed;
+}
+
+}  // namespace
+
+int report_unused_command(const Arguments& arguments) {
+  CommandLine line(kUsage, kDescription, kFooter);
+  std::vector<std::string> paths;
+  bool forget = false;
+  bool json = false;
+  line.app()
+      .add_option("PATH", paths, "The cassettes: files or directories.")
+      ->type_name("")
+      ->required()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  line.app().add_flag("--reset", forget, "Forgets what was replayed, and prints nothing.");
+  line.app().add_flag("--json", json, "Prints an array of objects.");
+  if (auto status = line.parse(arguments, kFailed)) return *status;
+
+  Result<std::string> directory = working_directory();
+  if (!directory) {
+    complain(directory.error().message);
+    return kFailed;
+  }
+  Result<Settings> settings =
+      load_settings([](const char* name) { return std::getenv(name); }, *directory);
+  if (!settings) {
+    complain(settings.error().message);
+    return kFailed;
+  }
+  configure_log(settings->log_level, settings->log_file);
+  std::vector<Target> targets;
+  for (const std::string& path : paths) targets.push_back({path, absolute_path(path, *directory)});
+  return forget ? reset_all(*settings, targets) : report_all(*settings, targets, json);
+}
+
+}  // namespace cassette

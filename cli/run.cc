@@ -1,0 +1,123 @@
+// `cassette run [flags] -- COMMAND [ARG...]`: a program under the library, and a summary when it has ended.
+// Decides nothing about interactions, that is the library's part in the program's processes.
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "cli/child.h"
+#include "cli/command.h"
+#include "cli/find_program.h"
+#include "cli/paths.h"
+#include "cli/preloadable.h"
+#include "cli/run_options.h"
+#include "cli/run_plan.h"
+#include "cli/summary.h"
+#include "store/log.h"
+#include "store/session.h"
+
+namespace cassette {
+namespace {
+
+int failed(const Error& error) {
+  complain(error.message);
+  return kRunFailed;
+}
+
+/// The status and the complaint for a program that the system does not start.
+int cannot_start(const std::string& name, int error) {
+  if (means_not_found(error)) {
+    complain(name + ": not found" + (name.find('/') == std::string::npos ? " in PATH" : ""));
+    return 127;
+  }
+  complain(name + ": cannot be executed: " + std::strerror(error));
+  return 126;
+}
+
+int run_and_wait(const FoundProgram& program, const RunOptions& options, const RunPlan& plan) {
+  Result<ProgramEnd> end = run_program(program.path, options.command, plan.environment);
+  if (!end) return failed(end.error());
+  if (end->start_error != 0) return cannot_start(options.command[0], end->start_error);
+  return end->status;
+}
+
+/// The session's counts with the main cassette's first.
+Result<std::vector<CassetteCounts>> counts_of(const Session& session, const std::string& main) {
+  Result<std::vector<CassetteCounts>> counts = session.counts();
+  if (!counts) return counts;
+  auto is_main = [&main](const CassetteCounts& row) { return row.path == main; };
+  if (std::none_of(counts->begin(), counts->end(), is_main)) counts->push_back({.path = main});
+  std::stable_partition(counts->begin(), counts->end(), is_main);
+  return counts;
+}
+
+void print_summary(const std::vector<CassetteCounts>& counts, const RunPlan& plan) {
+  for (const CassetteCounts& row : counts) {
+    const bool main = row.path == plan.cassette;
+    complain(
+        summary_line(row, main ? plan.shown : shortest_path(row.path, plan.working_directory)));
+  }
+}
+
+/// The session begins before the program and ends after it, so that what is wrong with the cassette is told
+/// while nothing has happened yet.
+int run_in_session(const FoundProgram& program, const RunOptions& options, const RunPlan& plan) {
+  // With scope `process` each process of the program has its own session, and tells this one what it did.
+  Settings settings = plan.settings;
+  settings.session_scope = SessionScope::kTree;
+  Result<std::unique_ptr<Session>> joined = Session::join(settings, plan.tree);
+  if (!joined) return failed(joined.error());
+  Session& session = **joined;
+  if (Result<OpenCassette> opened = session.open_cassette(plan.cassette); !opened) {
+    session.leave(false);
+    return failed(opened.error());
+  }
+  Result<std::vector<CassetteCounts>> before = counts_of(session, plan.cassette);
+  if (!before) {
+    session.leave(false);
+    return failed(before.error());
+  }
+  int status = run_and_wait(program, options, plan);
+  // A summary that nobody reads any more must not change the exit status.
+  std::signal(SIGPIPE, SIG_IGN);
+  Result<std::vector<CassetteCounts>> now = counts_of(session, plan.cassette);
+  session.leave(status == 0);
+  if (!now) return status != 0 ? (complain(now.error().message), status) : failed(now.error());
+  const std::vector<CassetteCounts> counts = counts_since(*before, *now);
+  print_summary(counts, plan);
+  return run_status(status, counts, options.fail_on_unused);
+}
+
+}  // namespace
+
+int run_command(const Arguments& arguments) {
+  std::variant<RunOptions, int> parsed = parse_run_options(arguments);
+  if (const int* status = std::get_if<int>(&parsed)) return *status;
+  const RunOptions& options = std::get<RunOptions>(parsed);
+
+  Result<std::string> directory = working_directory();
+  if (!directory) return failed(directory.error());
+  Result<std::string> library = find_library();
+  if (!library) return failed(library.error());
+  Result<RunPlan> plan = plan_run(options, Environment(environ), *library, *directory);
+  if (!plan) return failed(plan.error());
+  configure_log(plan->settings.log_level, plan->settings.log_file);
+
+  const char* search_path = plan->environment.get("PATH");
+  const FoundProgram program = find_program(options.command[0], search_path);
+  if (program.error != 0) return cannot_start(options.command[0], program.error);
+  if (plan->settings.mode == RecordMode::kOff) return run_and_wait(program, options, *plan);
+  if (auto reason = why_not_preloadable(program.path, search_path)) {
+    return failed(Error{program.path + " " + *reason +
+                        "; it was not started, since it would reach the network"});
+  }
+  return run_in_session(program, options, *plan);
+}
+
+}  // namespace cassette

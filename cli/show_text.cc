@@ -1,0 +1,76 @@
+// The text of `cassette show`. See show_text.h.
+#include "cli/show_text.h"
+
+#include "cli/body.h"
+#include "cli/json.h"
+#include "cli/text.h"
+
+namespace cassette {
+namespace {
+
+constexpr std::size_t kDumped = 256;  ///< bytes of a binary body
+
+std::string version_text(HttpVersion version) {
+  return "HTTP/" + std::to_string(version.major) + "." + std::to_string(version.minor);
+}
+
+std::string header_lines(const Headers& headers) {
+  std::string text;
+  for (Headers::Field field : headers) {
+    text += on_one_line(field.name) + ": " + on_one_line(field.value) + "\n";
+  }
+  return text;
+}
+
+/// The body behind an empty line. What is not simply its text is said in a line in brackets.
+std::string body_text(const Headers& headers, const std::string& body, bool terminal) {
+  if (body.empty()) return "";
+  const ShownBody shown = shown_body(headers, body);
+  std::string note;
+  auto add = [&note](const std::string& part) { note += (note.empty() ? "" : "; ") + part; };
+  if (!shown.coding.empty()) {
+    add(on_one_line(shown.coding) + " undone, " + std::to_string(body.size()) + " bytes recorded");
+  }
+  if (!shown.problem.empty()) add("as recorded: " + on_one_line(shown.problem));
+  if (!shown.is_text) {
+    add("binary, " + std::to_string(shown.bytes.size()) + " bytes");
+    if (shown.bytes.size() > kDumped) add("the first " + std::to_string(kDumped) + " follow");
+  }
+  std::string text = "\n";
+  if (!note.empty()) text += "[" + note + "]\n";
+  if (!shown.is_text) {
+    text += hex_dump(shown.bytes, kDumped);
+  } else {
+    text += terminal ? for_terminal(indented_json(shown.bytes)) : shown.bytes;
+  }
+  if (text.back() != '\n') text += '\n';
+  return text;
+}
+
+}  // namespace
+
+std::string interaction_text(const Interaction& interaction, std::size_t index, bool terminal) {
+  const std::string when = recorded_at(interaction);
+  std::string text = "=== " + std::to_string(index) + "  " + on_one_line(interaction.id);
+  text += when.empty() ? "\n" : "  " + when + "\n";
+
+  const RequestMessage& request = interaction.request;
+  text += on_one_line(request.method) + " " + on_one_line(interaction.uri) + " " +
+          version_text(request.version) + "\n";
+  text += header_lines(request.headers);
+  text += body_text(request.headers, request.body, terminal);
+  if (!request.trailers.empty()) text += "\n" + header_lines(request.trailers);
+
+  text += "---\n";
+  if (!interaction.error.empty())
+    return text + "network error " + on_one_line(interaction.error) + "\n";
+  const ResponseMessage& response = interaction.response;
+  text += version_text(response.version) + " " + std::to_string(response.status);
+  text += response.reason.empty() ? "\n" : " " + on_one_line(response.reason) + "\n";
+  text += header_lines(response.headers);
+  text += body_text(response.headers, response.body, terminal);
+  if (!response.trailers.empty()) text += "\n" + header_lines(response.trailers);
+  return text;
+}
+
+}  // namespace cassette

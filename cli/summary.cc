@@ -1,0 +1,50 @@
+// The summary of a run. See summary.h.
+#include "cli/summary.h"
+
+#include <algorithm>
+
+namespace cassette {
+
+std::vector<CassetteCounts> counts_since(const std::vector<CassetteCounts>& before,
+                                         const std::vector<CassetteCounts>& now) {
+  std::vector<CassetteCounts> since = now;
+  for (CassetteCounts& counts : since) {
+    auto old = std::find_if(before.begin(), before.end(), [&counts](const CassetteCounts& row) {
+      return row.path == counts.path;
+    });
+    if (old == before.end()) continue;
+    auto subtract = [](std::uint64_t& value, std::uint64_t less) {
+      value -= std::min(value, less);
+    };
+    subtract(counts.replayed, old->replayed);
+    subtract(counts.recorded, old->recorded);
+    subtract(counts.missed, old->missed);
+    subtract(counts.record_failures, old->record_failures);
+  }
+  return since;
+}
+
+std::string summary_line(const CassetteCounts& counts, const std::string& shown) {
+  std::string line = shown + ": " + std::to_string(counts.replayed) + " replayed, " +
+                     std::to_string(counts.recorded) + " recorded, " +
+                     std::to_string(counts.missed) + " missed, " + std::to_string(counts.unused) +
+                     " unused";
+  if (counts.record_failures > 0) {
+    line += ", " + std::to_string(counts.record_failures) + " could not be recorded";
+  }
+  return line;
+}
+
+int run_status(int program_status, const std::vector<CassetteCounts>& counts, bool fail_on_unused) {
+  if (program_status != 0) return program_status;
+  auto any = [&counts](std::uint64_t CassetteCounts::*count) {
+    return std::any_of(counts.begin(), counts.end(),
+                       [count](const CassetteCounts& row) { return row.*count > 0; });
+  };
+  if (any(&CassetteCounts::record_failures)) return kRunFailed;
+  if (any(&CassetteCounts::missed)) return kMissed;
+  if (fail_on_unused && any(&CassetteCounts::unused)) return kUnusedLeft;
+  return kOk;
+}
+
+}  // namespace cassette

@@ -1,0 +1,26 @@
+// What `cassette run` says and answers when the program has ended. Pure functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "store/session.h"
+
+namespace cassette {
+
+inline constexpr int kMissed = 3;
+inline constexpr int kUnusedLeft = 4;  ///< with --fail-on-unused
+
+/// What happened between two looks at a session: one that had begun before this run brings its counts
+/// along. `unused` and `interactions` are as they are now.
+std::vector<CassetteCounts> counts_since(const std::vector<CassetteCounts>& before,
+                                         const std::vector<CassetteCounts>& now);
+
+/// "tests/w.yaml: 12 replayed, 0 recorded, 0 missed, 2 unused" with the path as `shown`.
+std::string summary_line(const CassetteCounts& counts, const std::string& shown);
+
+/// The exit status of `cassette run`, given the program's.
+int run_status(int program_status, const std::vector<CassetteCounts>& counts, bool fail_on_unused);
+
+}  // namespace cassette
