@@ -165,13 +165,13 @@ $(foreach f,$(BENCH),$(eval $(call benchmark,$(f))))
 # TESTS: names, or parts of names, of test scripts, or `unit`; all of them when empty.
 TESTS ?=
 test: all $(TEST_PRODUCTS) $(FETCHED)/test.installed
-	@BUILD=$(BUILD) tests/run $(TESTS)
+	@BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
 
 demo: all $(FETCHED)/test.installed
-	@BUILD=$(BUILD) tests/demo
+	@BUILD=$(abspath $(BUILD)) tests/demo
 
 bench: all $(BENCH_PRODUCTS) $(FETCHED)/test.installed $(FETCHED)/bench.installed
-	@BUILD=$(BUILD) tests/bench/run
+	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
 # ---- installing ------------------------------------------------------------------------------------------------------
 

@@ -202,8 +202,8 @@ void Connection::flush() {
   flush_to_upstream();
   flush_to_program();
   // A program that goes away has sent its request all the same, and the answer is worth recording.
-  bool owes_upstream = conversation_->exchanging() || conversation_->needs_upstream();
-  if (program_gone_ && !(owes_upstream && upstream_ != Upstream::kFinished)) close_engine_end();
+  bool waits = conversation_->exchanging() && upstream_ != Upstream::kFinished;
+  if (program_gone_ && !waits && !owes_upstream()) close_engine_end();
   watch();
 }
 
@@ -329,6 +329,10 @@ void Connection::look_at(std::int64_t time) {
 
 // --- the end ---------------------------------------------------------------------------------------
 
+bool Connection::owes_upstream() const {
+  return live() && conversation_->needs_upstream() && upstream_ != Upstream::kFinished;
+}
+
 void Connection::descriptor_closed() {
   // With the engine end closed no event will tell.
   if (sockets_.engine_end < 0) program_gone_ = true;
@@ -394,6 +398,15 @@ Connection* ConnectionPool::acquire() {
 Connection* ConnectionPool::at(std::uint32_t index) {
   std::lock_guard guard(mutex_);
   return index < made_ ? &chunks_[index / kChunk][index % kChunk] : nullptr;
+}
+
+bool ConnectionPool::any_owes_upstream() {
+  for (std::uint32_t index = 0;; ++index) {
+    Connection* connection = at(index);
+    if (connection == nullptr) return false;
+    std::lock_guard guard(connection->mutex);
+    if (connection->owes_upstream()) return true;
+  }
 }
 
 void ConnectionPool::give_back(Connection* connection) {

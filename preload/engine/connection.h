@@ -66,8 +66,8 @@ class Connection {
   void resolving() { upstream_ = Upstream::kResolving; }
   void connect_upstream(const std::optional<Endpoint>& address, int error);
 
-  /// The program's end is closed in every process.
-  bool program_gone() const { return program_gone_; }
+  /// The program sent what the server has not got yet.
+  bool owes_upstream() const;
   /// The program closed a descriptor of it.
   void descriptor_closed();
   /// Nothing is left to do: the descriptors are closed, the object goes back to the pool.
@@ -130,6 +130,8 @@ class ConnectionPool {
  public:
   /// nullptr without memory. The connection is not live yet.
   Connection* acquire();
+  /// True when a connection owes its server bytes. Takes every connection's mutex in turn.
+  bool any_owes_upstream();
   /// By index; nullptr beyond the end.
   Connection* at(std::uint32_t index);
   /// After release(), without its mutex.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <ctime>
 
 #include "preload/engine/interpose.h"
 #include "store/log.h"
@@ -104,6 +105,15 @@ void Engine::retire_if_finished(Connection* connection, std::unique_lock<std::mu
   connections.give_back(connection);
 }
 
+// The kernel sends what a process wrote before it ended; what is still with us has to get there first.
+void Engine::send_what_is_owed() {
+  constexpr timespec kStep{0, 1'000'000};
+  constexpr int kSteps = 2000;
+  for (int step = 0; step < kSteps && connections.any_owes_upstream(); ++step) {
+    nanosleep(&kStep, nullptr);
+  }
+}
+
 bool Engine::owns_process() const {
   return process_.load(std::memory_order_relaxed) == getpid();
 }
@@ -111,6 +121,7 @@ bool Engine::owns_process() const {
 void Engine::leave() {
   if (!owns_process()) return;
   Player* player = opened_.load(std::memory_order_acquire);
+  send_what_is_owed();
   // The root of a tree ends the session even when it never made a connection itself.
   if (player == nullptr && problem_.empty() && settings.mode != RecordMode::kOff) {
     end_session(settings, tree_, /*ended_well=*/true);

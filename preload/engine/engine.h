@@ -54,7 +54,7 @@ class Engine {
   void after_fork_in_child();
 
  private:
-  void keep_private(int fd);
+  void send_what_is_owed();
 
   std::mutex player_mutex_;
   std::unique_ptr<Player> player_;

@@ -72,6 +72,7 @@ int fcntl_hook(decltype(&::fcntl) next, int fd, int command, void* argument) {
 
 using namespace cassette;
 
+#pragma GCC visibility push(default)
 extern "C" {
 
 int close(int fd) { return close_hook(real().close, fd); }
@@ -144,3 +145,4 @@ void closefrom(int first) noexcept {
 }
 
 }  // extern "C"
+#pragma GCC visibility pop

@@ -59,6 +59,7 @@ int connect_hook(decltype(&::connect) next, int fd, const sockaddr* address, soc
 
 using namespace cassette;
 
+#pragma GCC visibility push(default)
 extern "C" {
 
 int connect(int fd, const sockaddr* address, socklen_t length) {
@@ -123,3 +124,4 @@ int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* event) noexcept 
 }
 
 }  // extern "C"
+#pragma GCC visibility pop

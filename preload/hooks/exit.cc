@@ -4,18 +4,20 @@
 
 using namespace cassette;
 
+#pragma GCC visibility push(default)
 extern "C" {
 
-[[noreturn]] void _exit(int status) {
+void _exit(int status) {
   leave_session();
   real()._exit(status);
   __builtin_unreachable();
 }
 
-[[noreturn]] void _Exit(int status) noexcept {
+void _Exit(int status) noexcept {
   leave_session();
   real()._Exit(status);
   __builtin_unreachable();
 }
 
 }  // extern "C"
+#pragma GCC visibility pop

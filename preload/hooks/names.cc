@@ -72,6 +72,7 @@ hostent* by_name(const char* name, int family, bool* passed) {
 
 using namespace cassette;
 
+#pragma GCC visibility push(default)
 extern "C" {
 
 int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result) {
@@ -167,3 +168,4 @@ int gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* 
 }
 
 }  // extern "C"
+#pragma GCC visibility pop

@@ -36,6 +36,7 @@ bool opens_connection(int flags, const void* address) {
 
 using namespace cassette;
 
+#pragma GCC visibility push(default)
 extern "C" {
 
 ssize_t send(int fd, const void* bytes, size_t size, int flags) {
@@ -119,3 +120,4 @@ ssize_t writev(int fd, const iovec* parts, int count) {
 }
 
 }  // extern "C"
+#pragma GCC visibility pop

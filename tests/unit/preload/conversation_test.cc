@@ -1,0 +1,348 @@
+// A connection without a socket: what goes to the program and to the server, byte for byte, with a real
+// player on a real cassette in a temporary directory.
+#include "preload/engine/conversation.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include "store/cassette.h"
+#include "store/log.h"
+
+namespace cassette {
+namespace {
+
+constexpr char kGet[] = "GET /a HTTP/1.1\r\nHost: h.example\r\n\r\n";
+constexpr char kAnswer[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+class ConversationTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = std::filesystem::temp_directory_path() / "conversation-XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    settings_.cassette = folder_ + "/c.yaml";
+    settings_.runtime_dir = folder_ + "/run";
+    settings_.state_dir = folder_ + "/state";
+    configure_log(LogLevel::kOff, "");
+  }
+  void TearDown() override {
+    finish_session();
+    std::filesystem::remove_all(folder_);
+  }
+
+  /// A new session: what earlier ones recorded is in the cassette.
+  void finish_session() {
+    conversation_.reset();
+    if (player_) player_->leave();
+    player_.reset();
+  }
+
+  Conversation& open(RecordMode mode = RecordMode::kOnce) {
+    if (!player_) {
+      settings_.mode = mode;
+      player_ = Player::open(settings_, "");
+    }
+    Conversation::Terms terms;
+    terms.host = "h.example";
+    terms.port = 80;
+    terms.policy = player_->upstream_policy(terms.host, terms.port);
+    terms.may_relay = player_->may_relay();
+    terms.reset_on_miss = settings_.on_miss == OnMiss::kReset;
+    terms.replay_speed = settings_.replay_speed;
+    conversation_ = std::make_unique<Conversation>(*player_, terms);
+    return *conversation_;
+  }
+
+  static std::string drain(Output& output) {
+    std::string all;
+    for (auto front = output.front(0); !front.empty(); front = output.front(0)) {
+      all.append(front);
+      output.consume(front.size());
+    }
+    return all;
+  }
+  std::string program() { return drain(conversation_->to_program()); }
+  std::string upstream() { return drain(conversation_->to_upstream()); }
+
+  void record(std::string_view request, std::string_view answer) {
+    Conversation& conversation = open();
+    conversation.from_program(request);
+    conversation.from_upstream(answer);
+    finish_session();
+  }
+
+  std::vector<Interaction> recorded() {
+    finish_session();
+    auto cassette = load_cassette(settings_.cassette);
+    EXPECT_TRUE(cassette.ok()) << cassette.error().message;
+    return cassette.ok() ? cassette->interactions : std::vector<Interaction>{};
+  }
+
+  std::string folder_;
+  Settings settings_;
+  std::unique_ptr<Player> player_;
+  std::unique_ptr<Conversation> conversation_;
+};
+
+TEST_F(ConversationTest, PassesARecordedExchangeOnUnchanged) {
+  Conversation& conversation = open();
+  conversation.from_program(kGet);
+  EXPECT_TRUE(conversation.needs_upstream());
+  EXPECT_FALSE(conversation.answers_inline());
+  EXPECT_EQ(upstream(), kGet);
+  conversation.from_upstream(kAnswer);
+  EXPECT_EQ(program(), kAnswer);
+  EXPECT_TRUE(conversation.answers_inline());
+  auto interactions = recorded();
+  ASSERT_EQ(interactions.size(), 1U);
+  EXPECT_EQ(interactions[0].uri, "http://h.example/a");
+  EXPECT_EQ(interactions[0].response.body, "hello");
+}
+
+TEST_F(ConversationTest, PassesEveryByteOnAtOnceWhateverTheSplit) {
+  std::string answer =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\n";
+  std::string request = "POST /a HTTP/1.1\r\nHost: h.example\r\nContent-Length: 4\r\n\r\nbody";
+  Conversation& conversation = open();
+  std::string sent;
+  for (char byte : request) {
+    conversation.from_program({&byte, 1});
+    sent += upstream();
+  }
+  EXPECT_EQ(sent, request);
+  for (std::size_t i = 0; i < answer.size(); ++i) {
+    conversation.from_upstream({&answer[i], 1});
+    EXPECT_EQ(program(), answer.substr(i, 1)) << i;
+  }
+  auto interactions = recorded();
+  ASSERT_EQ(interactions.size(), 1U);
+  EXPECT_EQ(interactions[0].response.body, "abcde");
+  EXPECT_EQ(interactions[0].request.body, "body");
+}
+
+TEST_F(ConversationTest, AnswersFromTheCassetteWithoutTheServer) {
+  record(kGet, kAnswer);
+  Conversation& conversation = open();
+  conversation.from_program(kGet);
+  EXPECT_EQ(program(), kAnswer);
+  EXPECT_FALSE(conversation.needs_upstream());
+}
+
+TEST_F(ConversationTest, AnswersPipelinedRequestsInOrder) {
+  record(kGet, kAnswer);
+  Conversation& conversation = open(RecordMode::kNone);
+  std::string other = "GET /missing HTTP/1.1\r\nHost: h.example\r\n\r\n";
+  conversation.from_program(kGet + other);
+  std::string answers = program();
+  EXPECT_EQ(answers.find(kAnswer), 0U);
+  EXPECT_NE(answers.find("HTTP/1.1 599 Cassette Miss"), std::string::npos);
+}
+
+TEST_F(ConversationTest, ForwardsPipelinedRequestsOneAtATime) {
+  Conversation& conversation = open();
+  conversation.from_program(std::string(kGet) + kGet);
+  EXPECT_EQ(upstream(), kGet);
+  conversation.from_upstream(kAnswer);
+  EXPECT_EQ(upstream(), kGet);
+  conversation.from_upstream(kAnswer);
+  EXPECT_EQ(program(), std::string(kAnswer) + kAnswer);
+  EXPECT_EQ(recorded().size(), 2U);
+}
+
+TEST_F(ConversationTest, SaysContinueInReplayAndLeavesItToTheServerWhileRecording) {
+  std::string head = "POST /a HTTP/1.1\r\nHost: h.example\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+  Conversation& recording = open();
+  recording.from_program(head);
+  EXPECT_EQ(program(), "");
+  EXPECT_EQ(upstream(), head);
+  recording.from_upstream("HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_EQ(program(), "HTTP/1.1 100 Continue\r\n\r\n");
+  recording.from_program("ok");
+  EXPECT_EQ(upstream(), "ok");
+  recording.from_upstream(kAnswer);
+  EXPECT_EQ(program(), kAnswer);
+  ASSERT_EQ(recorded().size(), 1U);
+
+  Conversation& replaying = open();
+  replaying.from_program(head);
+  EXPECT_EQ(program(), "HTTP/1.1 100 Continue\r\n\r\n");
+  replaying.from_program("ok");
+  EXPECT_EQ(program(), kAnswer);
+}
+
+TEST_F(ConversationTest, EndsBehindAnUntilCloseResponse) {
+  Conversation& recording = open();
+  recording.from_program(kGet);
+  recording.from_upstream("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it");
+  EXPECT_FALSE(recording.ends_program());
+  recording.upstream_finished();
+  EXPECT_TRUE(recording.ends_program());
+  EXPECT_EQ(recorded().at(0).response.body, "all of it");
+
+  Conversation& replaying = open();
+  replaying.from_program(kGet);
+  EXPECT_EQ(program(), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it");
+  EXPECT_TRUE(replaying.ends_program());
+}
+
+TEST_F(ConversationTest, DoesNotRecordAResponseThatWasCutShort) {
+  Conversation& conversation = open();
+  conversation.from_program(kGet);
+  conversation.from_upstream("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
+  conversation.upstream_finished();
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_EQ(program(), "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
+  finish_session();
+  EXPECT_FALSE(cassette_exists(settings_.cassette));
+}
+
+TEST_F(ConversationTest, PassesGarbageFromTheServerOnUnrecorded) {
+  Conversation& conversation = open();
+  conversation.from_program(kGet);
+  conversation.from_upstream("this is not HTTP\r\n");
+  conversation.from_upstream("nor is this");
+  EXPECT_EQ(program(), "this is not HTTP\r\nnor is this");
+  finish_session();
+  EXPECT_FALSE(cassette_exists(settings_.cassette));
+}
+
+TEST_F(ConversationTest, RelaysWhatIsNotHttp) {
+  Conversation& conversation = open();
+  conversation.from_program("PING\r\n");
+  EXPECT_EQ(upstream(), "PING\r\n");
+  conversation.from_upstream("PONG\r\n");
+  EXPECT_EQ(program(), "PONG\r\n");
+  conversation.program_finished();
+  EXPECT_TRUE(conversation.ends_upstream());
+  EXPECT_FALSE(conversation.ends_program());
+}
+
+TEST_F(ConversationTest, RelaysAServerThatSpeaksFirst) {
+  Conversation& conversation = open();
+  conversation.from_upstream("220 mail.example ESMTP\r\n");
+  EXPECT_EQ(program(), "220 mail.example ESMTP\r\n");
+  conversation.from_program("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(upstream(), "GET / HTTP/1.1\r\n\r\n");
+}
+
+TEST_F(ConversationTest, RefusesOtherProtocolsInModeNone) {
+  Conversation& conversation = open(RecordMode::kNone);
+  conversation.from_program("PING\r\n");
+  EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
+  EXPECT_FALSE(conversation.needs_upstream());
+}
+
+TEST_F(ConversationTest, NeverLetsTlsOutInReplay) {
+  record(kGet, kAnswer);
+  Conversation& conversation = open();  // once, with a cassette
+  conversation.from_program(std::string("\x16\x03\x01\x00\x05hello", 10));
+  EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
+  EXPECT_FALSE(conversation.needs_upstream());
+}
+
+TEST_F(ConversationTest, WaitsForAnIncompleteFirstLineUntilItsDeadline) {
+  Conversation& conversation = open();
+  conversation.from_program("PING");
+  EXPECT_TRUE(conversation.sniffing());
+  EXPECT_EQ(upstream(), "");
+  conversation.deadline_passed();
+  EXPECT_EQ(upstream(), "PING");
+}
+
+TEST_F(ConversationTest, ForwardsTunnelsUnrecordedAndMissesThemInReplay) {
+  std::string connect = "CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\n\r\n";
+  Conversation& recording = open();
+  recording.from_program(connect);
+  EXPECT_EQ(upstream(), connect);
+  recording.from_upstream("HTTP/1.1 200 OK\r\n\r\n");
+  recording.from_program("\x16\x03\x01 anything");
+  EXPECT_EQ(upstream(), "\x16\x03\x01 anything");
+  finish_session();
+  EXPECT_FALSE(cassette_exists(settings_.cassette));
+
+  Conversation& replaying = open(RecordMode::kNone);
+  replaying.from_program(connect);
+  EXPECT_EQ(program().find("HTTP/1.1 599"), 0U);
+}
+
+TEST_F(ConversationTest, MissesTheBrokenRequestAndSaysWhat) {
+  Conversation& conversation = open(RecordMode::kNone);
+  conversation.from_program("GET / HTTP/1.1\r\nBad Header\x01: x\r\n\r\n");
+  std::string answer = program();
+  EXPECT_EQ(answer.find("HTTP/1.1 599"), 0U);
+  EXPECT_TRUE(conversation.ends_program());
+}
+
+TEST_F(ConversationTest, ForwardsTheBrokenRequestUnrecorded) {
+  std::string broken = "GET / HTTP/1.1\r\nBad Header\x01: x\r\n\r\n";
+  Conversation& conversation = open();
+  conversation.from_program(broken);
+  EXPECT_EQ(upstream(), broken);
+  conversation.from_upstream("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(program(), "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+}
+
+TEST_F(ConversationTest, HasNoBodyInTheMissOfAHeadRequest) {
+  Conversation& conversation = open(RecordMode::kNone);
+  conversation.from_program("HEAD /a HTTP/1.1\r\nHost: h.example\r\n\r\n");
+  std::string answer = program();
+  EXPECT_EQ(answer.find("HTTP/1.1 599"), 0U);
+  EXPECT_EQ(answer.find("\r\n\r\n"), answer.size() - 4);
+}
+
+TEST_F(ConversationTest, ResetsAMissWhenToldTo) {
+  settings_.on_miss = OnMiss::kReset;
+  Conversation& conversation = open(RecordMode::kNone);
+  conversation.from_program(kGet);
+  EXPECT_EQ(conversation.reset_error(), ECONNRESET);
+  EXPECT_EQ(program(), "");
+}
+
+TEST_F(ConversationTest, ShowsAFailedServerAsItsErrno) {
+  Conversation& conversation = open();
+  conversation.from_program(kGet);
+  conversation.upstream_failed(ECONNREFUSED);
+  EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
+}
+
+TEST_F(ConversationTest, RecordsAnAnswerThatComesBeforeTheRequestIsComplete) {
+  Conversation& conversation = open();
+  std::string head = "POST /a HTTP/1.1\r\nHost: h.example\r\nContent-Length: 10\r\n\r\n12345";
+  conversation.from_program(head);
+  conversation.from_upstream("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(program(), "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+  conversation.from_program("67890");
+  EXPECT_EQ(upstream(), head + "67890");
+  EXPECT_EQ(recorded().at(0).response.status, 413);
+}
+
+TEST_F(ConversationTest, PlaysWithTheRecordedDelays) {
+  auto cassette = Cassette{};
+  Interaction interaction;
+  interaction.request.method = "GET";
+  interaction.uri = "http://h.example/a";
+  interaction.response.status = 200;
+  interaction.response.reason = "OK";
+  interaction.response.headers.add("Transfer-Encoding", "chunked");
+  interaction.response.body = "firstsecond";
+  interaction.chunks = {{0, 50}, {5, 200}};
+  cassette.interactions.push_back(interaction);
+  ASSERT_TRUE(save_cassette(settings_.cassette, cassette).ok());
+  settings_.replay_speed = 1;
+  Conversation& conversation = open(RecordMode::kNone);
+  conversation.from_program(kGet);
+  Output& output = conversation.to_program();
+  EXPECT_TRUE(output.front(0).empty());
+  std::int64_t first = output.next_due();
+  std::string head(output.front(first));
+  EXPECT_NE(head.find("first"), std::string::npos);
+  EXPECT_EQ(head.find("second"), std::string::npos);
+  output.consume(head.size());
+  EXPECT_NEAR(static_cast<double>(output.next_due() - first), 150e6, 1);
+}
+
+}  // namespace
+}  // namespace cassette
