@@ -1,9 +1,9 @@
 // See body_secrets.h.
 //
-// JSON is scanned, not parsed: a parser turns down a whole body for a lone surrogate, a number of 30
-// digits, a cut-off end or a second value behind the first, and then the secrets in it would be
-// recorded. The scanner needs nothing but that strings are quoted and a key is a string before a colon.
-// All bytes that it does not replace stay as they are.
+// JSON is scanned, not parsed: a parser turns down a whole body for a lone surrogate, a number of
+// 30 digits, a cut-off end or a second value behind the first, and then the secrets in it would be
+// recorded. The scanner needs nothing but that strings are quoted and a key is a string before a
+// colon. All bytes that it does not replace stay as they are.
 #include "store/body_secrets.h"
 
 #include <algorithm>
@@ -130,9 +130,9 @@ class Finder {
     return number_end;
   }
 
-  /// Behind the closing quote of the string that begins at `i`. A raw line break, which JSON does not
-  /// allow, ends a string too (so that one broken line of many leaves the others readable), unless
-  /// the string is to be hidden.
+  /// Behind the closing quote of the string that begins at `i`. A raw line break, which JSON does
+  /// not allow, ends a string too (so that one broken line of many leaves the others readable),
+  /// unless the string is to be hidden.
   std::size_t end_of_string(std::size_t i, std::size_t end, bool over_lines) const {
     for (++i; i < end; ++i) {
       if (body_[i] == '\\') {

@@ -1,5 +1,5 @@
-// Finds the values in a body that redaction takes out: JSON keys at any depth, form fields, parts of a
-// multipart form, JSON in server-sent events. Changes nothing itself.
+// Finds the values in a body that redaction takes out: JSON keys at any depth, form fields, parts
+// of a multipart form, JSON in server-sent events. Changes nothing itself.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// The configuration file `.cassette.yaml`: finds it and reads it into one text for each setting. Knows
-// which keys there are (setting_names.h); what their values mean is settings.cc's business.
+// The configuration file `.cassette.yaml`: finds it and reads it into one text for each setting.
+// Knows which keys there are (setting_names.h); what their values mean is settings.cc's business.
 #pragma once
 
 #include <string>

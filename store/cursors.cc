@@ -22,8 +22,7 @@ constexpr std::uint32_t kVersion = 1;
 }  // namespace
 
 std::uint64_t Cursors::bytes_for(const Image& image) {
-  return sizeof(Header) +
-         sizeof(Atomic32) * (std::uint64_t{image.size()} + image.group_numbers());
+  return sizeof(Header) + sizeof(Atomic32) * (std::uint64_t{image.size()} + image.group_numbers());
 }
 
 void Cursors::write_header(const Image& image, Header& header) {
@@ -56,8 +55,7 @@ Result<Cursors> Cursors::open(const std::string& file, const Image& image) {
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != bytes) {
     return Error{"the cursors " + file + " do not belong to the compiled cassette"};
   }
-  void* memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
   if (memory == MAP_FAILED) return file_error("map the cursors", file, errno);
   Cursors cursors;
   cursors.memory_ = memory;

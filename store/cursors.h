@@ -74,9 +74,7 @@ class Cursors {
 
   void count_miss() { header().missed.fetch_add(1, std::memory_order_relaxed); }
   void count_recorded() { header().recorded.fetch_add(1, std::memory_order_relaxed); }
-  void count_record_failure() {
-    header().record_failures.fetch_add(1, std::memory_order_relaxed);
-  }
+  void count_record_failure() { header().record_failures.fetch_add(1, std::memory_order_relaxed); }
 
   bool played(std::uint32_t interaction) const;
   std::uint32_t position() const { return header().position.load(std::memory_order_relaxed); }

@@ -78,14 +78,22 @@ std::string reason_text(const Miss& miss) {
 
 std::string_view name_of(MissReason reason) {
   switch (reason) {
-    case MissReason::kNone: return "none";
-    case MissReason::kNoCassette: return "no cassette";
-    case MissReason::kNoSuchRequest: return "no such request";
-    case MissReason::kUsedUp: return "used up";
-    case MissReason::kOutOfSequence: return "out of sequence";
-    case MissReason::kUnusable: return "unusable cassette";
-    case MissReason::kBadRequest: return "bad request";
-    case MissReason::kUnsupported: return "unsupported";
+    case MissReason::kNone:
+      return "none";
+    case MissReason::kNoCassette:
+      return "no cassette";
+    case MissReason::kNoSuchRequest:
+      return "no such request";
+    case MissReason::kUsedUp:
+      return "used up";
+    case MissReason::kOutOfSequence:
+      return "out of sequence";
+    case MissReason::kUnusable:
+      return "unusable cassette";
+    case MissReason::kBadRequest:
+      return "bad request";
+    case MissReason::kUnsupported:
+      return "unsupported";
   }
   return "unknown";
 }

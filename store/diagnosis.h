@@ -39,10 +39,10 @@ struct Miss {
   RecordMode mode = RecordMode::kOnce;
   std::string method, uri;  ///< redacted
   MissReason reason = MissReason::kNone;
-  std::string detail;       ///< may be empty
+  std::string detail;  ///< may be empty
   std::optional<Closest> closest;
-  bool expected = false;    ///< `closest` is the one whose turn it is
-  std::string closest_name; ///< "#3 GET http://h/p"
+  bool expected = false;     ///< `closest` is the one whose turn it is
+  std::string closest_name;  ///< "#3 GET http://h/p"
 };
 
 /// One line, for the log.

@@ -13,8 +13,8 @@
 namespace cassette {
 namespace {
 
-/// Lower case, without the brackets of an IPv6 address or the dot that ends a fully qualified name, and
-/// with one spelling for each address.
+/// Lower case, without the brackets of an IPv6 address or the dot that ends a fully qualified name,
+/// and with one spelling for each address.
 std::string normalised(std::string_view host) {
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']')
     host = host.substr(1, host.size() - 2);

@@ -102,7 +102,6 @@ class Image {
   struct Header;
   struct Entry;
   struct Slot;
-  friend class ImageWriter;
   friend Result<std::string> compile_image(const Cassette&, const Matcher&, const ImageContext&);
 
   Image() = default;

@@ -176,8 +176,7 @@ Result<std::string> read_whole(int descriptor, const std::string& path) try {
   std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
   std::size_t got = 0;
   while (got < bytes.size()) {
-    ssize_t n =
-        pread(descriptor, bytes.data() + got, bytes.size() - got, static_cast<off_t>(got));
+    ssize_t n = pread(descriptor, bytes.data() + got, bytes.size() - got, static_cast<off_t>(got));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return file_error("read the journal", path, errno);
     if (n == 0) break;

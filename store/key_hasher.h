@@ -1,6 +1,6 @@
-// Hashes a sequence of components into 128 bits (XXH3) as they come, byte by byte where they have to be
-// rewritten, without allocating. Components do not run into each other: ("ab", "c") and ("a", "bc")
-// differ, because each is followed by its length.
+// Hashes a sequence of components into 128 bits (XXH3) as they come, byte by byte where they have
+// to be rewritten, without allocating. Components do not run into each other: ("ab", "c") and ("a",
+// "bc") differ, because each is followed by its length.
 #pragma once
 
 #define XXH_INLINE_ALL
@@ -56,8 +56,8 @@ class KeyHasher {
   void add_number(std::uint64_t number) { put(&number, sizeof number); }
 
   XXH128_hash_t digest() {
-    // The usual request fits in the buffer, and one call over it is what XXH3 does fastest. Both ways
-    // give the same bytes the same hash.
+    // The usual request fits in the buffer, and one call over it is what XXH3 does fastest. Both
+    // ways give the same bytes the same hash.
     if (!streaming_) return XXH3_128bits(buffer_, used_);
     spill();
     return XXH3_128bits_digest(&state_);

@@ -31,8 +31,8 @@ LogLevel current_level() {
   return configuration != nullptr ? configuration->level : LogLevel::kWarn;
 }
 
-/// Writing to a pipe that nobody reads any more raises SIGPIPE, which would end a program that might
-/// never have written there itself.
+/// Writing to a pipe that nobody reads any more raises SIGPIPE, which would end a program that
+/// might never have written there itself.
 class WithoutSigpipe {
  public:
   WithoutSigpipe() {

@@ -1,5 +1,5 @@
-// The one logger: lines "cassette: <message>" to stderr or the file of CASSETTE_LOG. Each line is one
-// write(2). Safe from any thread and after fork; changes no errno.
+// The one logger: lines "cassette: <message>" to stderr or the file of CASSETTE_LOG. Each line is
+// one write(2). Safe from any thread and after fork; changes no errno.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace cassette {
 
-/// Before the first call: LogLevel::kWarn to stderr. `file` empty: stderr (descriptor 2, looked up at
-/// each write, because the program may have moved it).
+/// Before the first call: LogLevel::kWarn to stderr. `file` empty: stderr (descriptor 2, looked up
+/// at each write, because the program may have moved it).
 void configure_log(LogLevel level, const std::string& file);
 bool log_enabled(LogLevel level);
 void log(LogLevel level, std::string_view message);

@@ -1,6 +1,6 @@
-// Match keys: what a request comes down to. See match.h; match_differences.cc tells requests apart for
-// people. Nothing here may depend on anything but the request and the settings: keys are kept in
-// compiled cassettes that other processes map.
+// Match keys: what a request comes down to. See match.h; match_differences.cc tells requests apart
+// for people. Nothing here may depend on anything but the request and the settings: keys are kept
+// in compiled cassettes that other processes map.
 #include "store/match.h"
 
 #include <algorithm>
@@ -16,8 +16,8 @@
 namespace cassette {
 namespace {
 
-/// `%2f` and `%2F` are the same octet (RFC 3986 section 6.2.2.1). Whether `%41` and `A` are the same is
-/// up to the server: they are kept apart.
+/// `%2f` and `%2F` are the same octet (RFC 3986 section 6.2.2.1). Whether `%41` and `A` are the
+/// same is up to the server: they are kept apart.
 void add_as_written(KeyHasher& hasher, std::string_view text) {
   if (std::memchr(text.data(), '%', text.size()) == nullptr) {
     hasher.add(text);
@@ -75,8 +75,8 @@ XXH128_hash_t hash_parameter(const Redactor& redactor, const Parameter& paramete
   return scratch.digest();
 }
 
-/// The order of parameters does not matter, how often each is there does: so their hashes are added up,
-/// which needs neither memory nor sorting.
+/// The order of parameters does not matter, how often each is there does: so their hashes are added
+/// up, which needs neither memory nor sorting.
 void add_query(KeyHasher& hasher, const Redactor& redactor, std::string_view query) {
   std::uint64_t count = 0;
   std::uint64_t low = 0;

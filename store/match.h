@@ -1,5 +1,5 @@
-// Decides whether a recorded request and an incoming one are the same, by the settings' match_on, the
-// way vcrpy's matchers mean it. Pure computation; thread-safe (const after construction).
+// Decides whether a recorded request and an incoming one are the same, by the settings' match_on,
+// the way vcrpy's matchers mean it. Pure computation; thread-safe (const after construction).
 #pragma once
 
 #include <cstdint>
@@ -41,10 +41,10 @@ class Matcher {
  public:
   Matcher(MatchOn match_on, Redactor redactor);
 
-  /// Allocates nothing with the default match_on and up to 64 query parameters.
-  /// Both sides are redacted alike before they are compared. `query`: parameters sorted. `localhost`
-  /// stands for localhost, 127.0.0.1, 0.0.0.0, ::1. `body`: JSON structurally, form fields sorted,
-  /// multipart with its boundary normalised, else bytes.
+  /// Allocates nothing with the default match_on and up to 64 query parameters. Both sides are
+  /// redacted alike before they are compared. `query`: parameters sorted. `localhost` stands for
+  /// localhost, 127.0.0.1, 0.0.0.0, ::1. `body`: JSON structurally, form fields sorted, multipart
+  /// with its boundary normalised, else bytes.
   MatchKey key(const RequestView& request) const;
 
   /// `headers` in match_on: true when every recorded field is in the incoming request with the same

@@ -1,5 +1,5 @@
-// Says in which fields two requests differ, for the diagnosis of a miss. Values are redacted, and cut
-// where they are long. Not fast, and need not be.
+// Says in which fields two requests differ, for the diagnosis of a miss. Values are redacted, and
+// cut where they are long. Not fast, and need not be.
 #include <algorithm>
 #include <map>
 #include <string>
@@ -115,7 +115,8 @@ MatchOn only() {
 std::vector<Difference> Matcher::differences(const RequestView& recorded,
                                              const RequestView& incoming) const {
   std::vector<Difference> result;
-  // Whether a part differs is asked of key() itself, so that a diagnosis never contradicts a decision.
+  // Whether a part differs is asked of key() itself, so that a diagnosis never contradicts a
+  // decision.
   auto compare = [&](bool wanted, bool MatchOn::*part, auto text) {
     if (!wanted) return;
     MatchOn on = only();

@@ -1,5 +1,5 @@
-// What match.cc (are they the same?) and match_differences.cc (in what do they differ?) share, so that
-// the two never disagree.
+// What match.cc (are they the same?) and match_differences.cc (in what do they differ?) share, so
+// that the two never disagree.
 #pragma once
 
 #include <string>

@@ -106,7 +106,8 @@ std::vector<BodyPart> multipart_parts(std::string_view boundary, std::string_vie
     if (line_end == std::string_view::npos || body.substr(after, 2) == "--") break;
     const std::size_t begin = line_end + 1;
     const std::size_t next = find_delimiter(body, boundary, begin);
-    // The line break before a delimiter belongs to the delimiter; a body that was cut short has none.
+    // The line break before a delimiter belongs to the delimiter; a body that was cut short has
+    // none.
     std::size_t end = body.size();
     if (next != std::string_view::npos) {
       end = next;

@@ -17,11 +17,12 @@ enum class BodyKind {
   kMultipart,
 };
 
-/// By the type; where that says nothing (none, text/plain and the like), a body that begins like a JSON
-/// object or list counts as JSON: many servers label theirs wrong.
+/// By the type; where that says nothing (none, text/plain and the like), a body that begins like a
+/// JSON object or list counts as JSON: many servers label theirs wrong.
 BodyKind body_kind(std::string_view content_type, std::string_view body);
 
-/// The parameter of a header value such as `multipart/form-data; boundary=x`, unquoted; empty: absent.
+/// The parameter of a header value such as `multipart/form-data; boundary=x`, unquoted; empty:
+/// absent.
 std::string header_parameter(std::string_view value, std::string_view name);
 
 /// A part of a multipart body (RFC 2046 section 5.1), as offsets into it.

@@ -64,11 +64,10 @@ RequestView view_of(const Interaction& interaction) {
 }
 
 void sort_by_beginning(std::vector<JournalRecord*>& records) {
-  std::stable_sort(records.begin(), records.end(),
-                   [](const JournalRecord* a, const JournalRecord* b) {
-                     return std::tie(a->began, a->pid, a->sequence) <
-                            std::tie(b->began, b->pid, b->sequence);
-                   });
+  std::stable_sort(
+      records.begin(), records.end(), [](const JournalRecord* a, const JournalRecord* b) {
+        return std::tie(a->began, a->pid, a->sequence) < std::tie(b->began, b->pid, b->sequence);
+      });
 }
 
 /// Takes off the records that the cassette has already: their merger died before it removed the journal.

@@ -41,11 +41,12 @@ struct EndedSession {
 };
 
 struct MergeReport {
-  std::size_t merged = 0;   ///< interactions that came into the cassette
-  std::size_t dropped = 0;  ///< recorded by `all` or `rewrite` in a session that ended with an error
-  std::size_t kept = 0;     ///< left in the journal: of living sessions
-  std::uint64_t damaged_bytes = 0;      ///< of the journal that were not a whole record
-  std::vector<std::string> new_ids;     ///< of a directory cassette: the files that were written
+  std::size_t merged = 0;  ///< interactions that came into the cassette
+  std::size_t dropped =
+      0;                 ///< recorded by `all` or `rewrite` in a session that ended with an error
+  std::size_t kept = 0;  ///< left in the journal: of living sessions
+  std::uint64_t damaged_bytes = 0;   ///< of the journal that were not a whole record
+  std::vector<std::string> new_ids;  ///< of a directory cassette: the files that were written
 };
 
 /// Merges what may be merged. No journal: does nothing. `session`: the one that is ended by the caller; all

@@ -1,5 +1,5 @@
-// Lists of parameters, `a=1&b=2`: the query of a URI and the body of a form. Split and decoded the way
-// application/x-www-form-urlencoded means it. Allocates only where it says so.
+// Lists of parameters, `a=1&b=2`: the query of a URI and the body of a form. Split and decoded the
+// way application/x-www-form-urlencoded means it. Allocates only where it says so.
 #pragma once
 
 #include <string>
@@ -18,8 +18,9 @@ struct Parameter {
 /// Takes the first parameter off `rest`; false when there is none left. Empty ones ("a=1&&b=2") are
 /// left out.
 inline bool next_parameter(std::string_view& rest, Parameter& parameter) {
-  // Each byte is looked at once, and what has to be known about it is collected without branches: names
-  // and values are so short that anything else costs more in mispredicted ends of loops than it saves.
+  // Each byte is looked at once, and what has to be known about it is collected without branches:
+  // names and values are so short that anything else costs more in mispredicted ends of loops than
+  // it saves.
   const char* at = rest.data();
   const char* const end = at + rest.size();
   while (at != end && *at == '&') ++at;

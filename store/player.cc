@@ -140,12 +140,15 @@ class SessionPlayer final : public Player {
   bool may_forward() const {
     if (unusable_.load(std::memory_order_relaxed)) return false;
     switch (settings_.mode) {
-      case RecordMode::kOnce: return !image().existed();
+      case RecordMode::kOnce:
+        return !image().existed();
       case RecordMode::kNewEpisodes:
       case RecordMode::kAll:
-      case RecordMode::kRewrite: return true;
+      case RecordMode::kRewrite:
+        return true;
       case RecordMode::kNone:
-      case RecordMode::kOff: return false;
+      case RecordMode::kOff:
+        return false;
     }
     return false;
   }
@@ -164,9 +167,9 @@ class SessionPlayer final : public Player {
 
   // Mutable: which session a forked child is in shows with the first question it asks.
   mutable std::atomic<Attached*> current_{nullptr};
-  mutable std::atomic<bool> stale_{false};  ///< scope `process`: the session is the parent's
+  mutable std::atomic<bool> stale_{false};     ///< scope `process`: the session is the parent's
   mutable std::atomic<bool> unusable_{false};  ///< and it could not be given its own
-  mutable std::mutex mutex_;                ///< attached_, leaving
+  mutable std::mutex mutex_;                   ///< attached_, leaving
   mutable std::vector<std::unique_ptr<Attached>> attached_;
   std::atomic<std::uint64_t> sequence_{0};
   std::atomic<bool> told_{false};  ///< that recording fails
@@ -233,8 +236,10 @@ Decision SessionPlayer::decide(const RequestView& request) {
     switch (settings_.order) {
       case Order::kSequential:
         return cursors.take_in_sequence(image, group, settings_.allow_playback_repeats, accepts);
-      case Order::kFirst: return cursors.take_first(image, group, accepts);
-      case Order::kMatched: break;
+      case Order::kFirst:
+        return cursors.take_first(image, group, accepts);
+      case Order::kMatched:
+        break;
     }
     return cursors.take_matched(image, group, settings_.allow_playback_repeats, accepts);
   };

@@ -21,20 +21,21 @@ namespace cassette {
 
 enum class MissReason : std::uint8_t {
   kNone,
-  kNoCassette,      ///< the mode may not record, and there is nothing to play
+  kNoCassette,  ///< the mode may not record, and there is nothing to play
   kNoSuchRequest,
   kUsedUp,
   kOutOfSequence,
-  kUnusable,        ///< the cassette, the configuration or the session cannot be used
-  kBadRequest,      ///< the request itself cannot be parsed
-  kUnsupported,     ///< a protocol that is not replayed (CONNECT, HTTP/2, a 101 upgrade)
+  kUnusable,     ///< the cassette, the configuration or the session cannot be used
+  kBadRequest,   ///< the request itself cannot be parsed
+  kUnsupported,  ///< a protocol that is not replayed (CONNECT, HTTP/2, a 101 upgrade)
 };
 
 struct Decision {
   enum class Kind : std::uint8_t { kReplay, kForward, kMiss };
   Kind kind = Kind::kMiss;
   MissReason reason = MissReason::kNone;
-  std::uint32_t interaction = 0;  ///< with kReplay: which one (and with kOutOfSequence: the expected one)
+  std::uint32_t interaction =
+      0;  ///< with kReplay: which one (and with kOutOfSequence: the expected one)
 };
 
 /// A response ready for the wire. `bytes` is a view into the compiled cassette (valid as long as the

@@ -1,4 +1,5 @@
-// Takes credentials out of headers, URIs and bodies. See redaction.h; body_secrets.h looks into bodies.
+// Takes credentials out of headers, URIs and bodies. See redaction.h; body_secrets.h looks into
+// bodies.
 #include "store/redaction.h"
 
 #include <algorithm>

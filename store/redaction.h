@@ -1,5 +1,6 @@
-// Takes credentials out of an interaction before anything reaches the disk, and out of both sides of
-// a match. Must guess nothing: only what is named is taken out. Thread-safe (const after construction).
+// Takes credentials out of an interaction before anything reaches the disk, and out of both sides
+// of a match. Must guess nothing: only what is named is taken out. Thread-safe (const after
+// construction).
 #pragma once
 
 #include <array>
@@ -29,8 +30,9 @@ class NameSet {
   std::vector<std::string> names_;  ///< lower case, by length
   /// names_[begin_[n], begin_[n + 1]) have the length n.
   std::array<std::uint32_t, kLengths + 1> begin_{};
-  /// For each length a bit for each last letter (modulo 32) that is there. With it nearly every name
-  /// that is not in the set is turned down by one load: this is asked for each parameter of each request.
+  /// For each length a bit for each last letter (modulo 32) that is there. With it nearly every
+  /// name that is not in the set is turned down by one load: this is asked for each parameter of
+  /// each request.
   std::array<std::uint32_t, kLengths> last_letters_{};
 };
 
@@ -56,13 +58,13 @@ class Redactor {
   /// found: Content-Encoding is dropped then). A redacted Set-Cookie keeps its name and attributes.
   void redact(Interaction& interaction) const;
 
-  /// The body with its secrets replaced, or the same bytes when there are none (or it is neither JSON
-  /// nor a form by its content type).
+  /// The body with its secrets replaced, or the same bytes when there are none (or it is neither
+  /// JSON nor a form by its content type).
   std::string redact_body(std::string_view content_type, std::string_view body) const;
   /// Also takes a reference (`/p?q`), and looks for parameters in a fragment too.
   std::string redact_uri(std::string_view uri) const;
-  /// The value of a header field: hidden, or with what is hidden of a URI in it taken out (Location,
-  /// Content-Location, Referer, Link).
+  /// The value of a header field: hidden, or with what is hidden of a URI in it taken out
+  /// (Location, Content-Location, Referer, Link).
   std::string redact_header(std::string_view name, std::string_view value) const;
 
  private:

@@ -1,7 +1,7 @@
 // The names whose values are never recorded unless somebody says otherwise: what HTTP, OAuth 2, the
-// signed URLs of the large clouds and widely used APIs call a credential. A name belongs here when its
-// value lets whoever reads it act as somebody else; names that usually hold something harmless (`code`,
-// `state`, `user`, `email`, `session`) do not. Lower case; compared without case.
+// signed URLs of the large clouds and widely used APIs call a credential. A name belongs here when
+// its value lets whoever reads it act as somebody else; names that usually hold something harmless
+// (`code`, `state`, `user`, `email`, `session`) do not. Lower case; compared without case.
 #include "store/redaction.h"
 
 namespace cassette {

@@ -77,8 +77,6 @@ Result<void> publish(const std::string& temporary, const std::string& path) {
   return {};
 }
 
-bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
-
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::join(const Settings& settings,
@@ -215,8 +213,7 @@ Result<OpenCassette> Session::open_cassette(const std::string& path) try {
   if (exists(base + ".image")) return open_both();
 
   // One compiles, the others wait for it; link(2) below decides if that one should have died.
-  Descriptor lock(
-      open((base + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  Descriptor lock(open((base + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock) return file_error("make", base + ".lock", errno);
   if (flock_again(lock.get(), LOCK_EX) != 0) return file_error("lock", base + ".lock", errno);
   if (exists(base + ".image")) return open_both();
@@ -267,7 +264,7 @@ Result<OpenCassette> Session::open_cassette(const std::string& path) try {
   auto image = Image::open(temporary);
   std::string cursors = base + "." + unique_suffix() + ".tmp";
   Descriptor file(open(cursors.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  Result<void> created = !image ? Result<void>(image.error())
+  Result<void> created = !image  ? Result<void>(image.error())
                          : !file ? Result<void>(file_error("make", cursors, errno))
                                  : Cursors::create(file.get(), *image);
   if (!created) {
@@ -312,9 +309,8 @@ Result<std::vector<CassetteCounts>> Session::counts() const try {
   for (auto& [path, cassettes] : opened) {
     CassetteCounts& counts = by_path[path];
     counts.path = path;
-    std::sort(cassettes.begin(), cassettes.end(), [](const auto& a, const auto& b) {
-      return a.image->created() < b.image->created();
-    });
+    std::sort(cassettes.begin(), cassettes.end(),
+              [](const auto& a, const auto& b) { return a.image->created() < b.image->created(); });
     for (const OpenCassette& cassette : cassettes) {
       counts.replayed += cassette.cursors->replayed();
       counts.recorded += cassette.cursors->recorded();

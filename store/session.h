@@ -121,7 +121,7 @@ class Session {
 
   Settings settings_;
   SessionIdentity identity_;
-  std::string tree_id_;    ///< the tree this process belongs to, which may not be its session
+  std::string tree_id_;  ///< the tree this process belongs to, which may not be its session
   std::string directory_;
   std::string token_;
   void* alive_ = nullptr;  ///< the mapping that holds the lock
@@ -137,6 +137,7 @@ void sweep_sessions(const Settings& settings);
 bool session_may_record(const std::string& runtime_dir, std::string_view token);
 
 /// Ids of the interactions of the cassette at `path` that sessions played which were not harvested yet.
-std::vector<std::string> ids_played_in_sessions(const std::string& runtime_dir, const std::string& path);
+std::vector<std::string> ids_played_in_sessions(const std::string& runtime_dir,
+                                                const std::string& path);
 
 }  // namespace cassette

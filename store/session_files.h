@@ -18,6 +18,13 @@
 
 namespace cassette {
 
+inline constexpr char kEndedWell[] = "/ended-well";
+inline constexpr char kEndedFailed[] = "/ended-failed";
+
+bool exists(const std::string& path);
+/// Without "." and "..", in no order; empty when it cannot be read.
+std::vector<std::string> names_in(const std::string& directory);
+
 /// What `alive` says, in one line: "cassette-session 1 <token> <time to live in ms> <tree id or ->".
 struct AliveText {
   std::string token;

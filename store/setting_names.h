@@ -1,7 +1,7 @@
-// The one table of all settings of the contract: environment variable, flag, configuration key, what
-// values are allowed, and the text for `--help`. Whoever reads, checks or documents a setting reads it
-// from here. Needs libc alone (no std::string, no exceptions, nothing that is built at start-up): the
-// thin preload library includes it to turn a bad value down before main().
+// The one table of all settings of the contract: environment variable, flag, configuration key,
+// what values are allowed, and the text for `--help`. Whoever reads, checks or documents a setting
+// reads it from here. Needs libc alone (no std::string, no exceptions, nothing that is built at
+// start-up): the thin preload library includes it to turn a bad value down before main().
 #pragma once
 
 #include <strings.h>
@@ -24,7 +24,7 @@ enum class SettingKind : unsigned char {
   kMatchOn,      ///< one or more of `words` or header:NAME, with commas between them
   kPairs,        ///< key=value with commas between them
   kLog,          ///< one of `words`, and perhaps :FILE
-  kUnsupported,  ///< part of the contract, but this version has no such feature: `allowed` says which
+  kUnsupported,  ///< in the contract, not in this version: `allowed` says what is missing
 };
 
 struct SettingName {
@@ -248,8 +248,8 @@ inline bool is_item(const SettingName& setting, const char* text, std::size_t le
 
 }  // namespace setting_names_detail
 
-/// Calls `each(begin, length)` for the items of a list: split at commas, blanks around them and empty
-/// ones left out. Stops, and is false, when a call answers false.
+/// Calls `each(begin, length)` for the items of a list: split at commas, blanks around them and
+/// empty ones left out. Stops, and is false, when a call answers false.
 template <typename Each>
 inline bool for_each_item(const char* list, Each each) {
   for (;;) {
@@ -311,8 +311,8 @@ inline bool setting_value_ok(const SettingName& setting, const char* value) {
   return false;
 }
 
-/// The message for a value that setting_value_ok() turned down: names where it was given (`source`: the
-/// variable, the flag, or file and key), the value, and what is allowed.
+/// The message for a value that setting_value_ok() turned down: names where it was given (`source`:
+/// the variable, the flag, or file and key), the value, and what is allowed.
 inline void setting_error(char* out, std::size_t size, const char* source,
                           const SettingName& setting, const char* value) {
   const char* format = setting.kind == SettingKind::kUnsupported

@@ -213,7 +213,8 @@ std::optional<Error> check(const Given& given) {
   return Error{message};
 }
 
-/// Continuous integration must not reach out by accident. `CI=false` and `CI=0` are how people say "not here".
+/// Continuous integration must not reach out by accident. `CI=false` and `CI=0` are how people say
+/// "not here".
 bool is_ci(const GetEnvironment& get_environment) {
   const char* ci = get_environment("CI");
   if (ci == nullptr || *ci == '\0') return false;

@@ -33,7 +33,8 @@ struct MatchOn {
   std::string text() const;  ///< in the contract's syntax, canonical order
 };
 
-/// `host`, `host:port`, `*.domain`, `localhost` (which stands for all of the machine's loopback names).
+/// `host`, `host:port`, `*.domain`, `localhost` (which stands for all of the machine's loopback
+/// names).
 struct HostPattern {
   std::string host;        ///< lower case; "*.domain" kept as ".domain"
   std::uint16_t port = 0;  ///< 0: any
@@ -53,8 +54,8 @@ class HostList {
 
 struct Settings {
   std::string cassette = "cassettes/{program}.yaml";  ///< as given; resolve with cassette_path()
-  std::string
-      cassette_base;  ///< the directory a relative `cassette` is relative to; empty: the working directory
+  /// The directory that a relative `cassette` is relative to; empty: the working directory.
+  std::string cassette_base;
   RecordMode mode = RecordMode::kOnce;
   MatchOn match_on;
   Order order = Order::kMatched;

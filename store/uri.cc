@@ -1,5 +1,5 @@
-// Takes absolute URIs and request targets apart, as views into the text. See uri.h. Must not allocate
-// but for errors: this is on the way of every request.
+// Takes absolute URIs and request targets apart, as views into the text. See uri.h. Must not
+// allocate but for errors: this is on the way of every request.
 #include "store/uri.h"
 
 #include <algorithm>
@@ -25,7 +25,8 @@ struct HostAndPort {
   std::uint16_t port = 0;  ///< 0: none is named
 };
 
-/// False when it is neither "host" nor "host:port" nor one of them with an IPv6 address in brackets.
+/// False when it is neither "host" nor "host:port" nor one of them with an IPv6 address in
+/// brackets.
 bool split_host(std::string_view text, HostAndPort& result) {
   std::string_view rest;
   if (!text.empty() && text.front() == '[') {

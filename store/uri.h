@@ -26,7 +26,8 @@ Result<UriView> parse_uri(std::string_view text);
 
 std::uint16_t default_port(std::string_view scheme);
 
-/// localhost, 127.0.0.1, 0.0.0.0, ::1 (any case, no brackets): names of this machine that match each other.
+/// localhost, 127.0.0.1, 0.0.0.0, ::1 (any case, no brackets): names of this machine that match
+/// each other.
 bool is_localhost(std::string_view host);
 
 /// Where the connection that carries a request leads: what is known without the request.
@@ -37,9 +38,9 @@ struct Origin {
 };
 
 /// What a request is about, as views into the request and the origin. absolute-form targets say it
-/// all (a client behind an HTTP proxy); otherwise host and port come from the Host header, and what it
-/// does not say from the connection (a Host without port keeps the connection's port).
-/// A target `*` has the path "*". Never fails: what cannot be parsed is taken as path.
+/// all (a client behind an HTTP proxy); otherwise host and port come from the Host header, and what
+/// it does not say from the connection (a Host without port keeps the connection's port). A target
+/// `*` has the path "*". Never fails: what cannot be parsed is taken as path.
 UriView request_uri(const RequestMessage& request, const Origin& origin);
 
 /// "scheme://host[:port]path[?query]": user info left out, default port left out, IPv6 in brackets,

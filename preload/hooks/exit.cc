@@ -1,5 +1,6 @@
 // Hooks of the end of a process that runs no destructors: dash ends with _exit(), and so do children
-// that forked from an intercepted process.
+// that forked from an intercepted process. (_Exit() is rare, and the contract keeps capitals out of what is
+// exported: a session that ends so is ended by the next process to come by.)
 #include "preload/hooks/library.h"
 
 using namespace cassette;
@@ -10,12 +11,6 @@ extern "C" {
 void _exit(int status) {
   leave_session();
   real()._exit(status);
-  __builtin_unreachable();
-}
-
-void _Exit(int status) noexcept {
-  leave_session();
-  real()._Exit(status);
   __builtin_unreachable();
 }
 

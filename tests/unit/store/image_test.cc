@@ -76,7 +76,8 @@ TEST_F(ImageTest, AnEmptyCassetteHasNothing) {
 }
 
 TEST_F(ImageTest, KnowsThePlacesItAnswersFor) {
-  Image image = make({interaction("http://localhost:8080/1", ""), interaction("https://API.x/", "")});
+  Image image =
+      make({interaction("http://localhost:8080/1", ""), interaction("https://API.x/", "")});
   EXPECT_TRUE(image.answers_for("127.0.0.1", 8080));
   EXPECT_TRUE(image.answers_for("::1", 8080));
   EXPECT_FALSE(image.answers_for("127.0.0.1", 8081));

@@ -133,6 +133,7 @@ TEST_F(LogTest, APipeWithoutReaderDoesNotEndTheProgram) {
 TEST_F(LogTest, LinesOfManyThreadsDoNotMix) {
   configure_log(LogLevel::kWarn, file_);
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([t] {
       for (int i = 0; i < 100; ++i)

@@ -33,7 +33,8 @@ constexpr char kNew[] = "http://a/new";
 class PlayerTest : public StoreTest {
  protected:
   void save_two() { save({interaction(kOne, "one"), interaction(kTwo, "two")}); }
-  static std::string uri_after(Player& player, const std::string& uri, std::string_view detail = {}) {
+  static std::string uri_after(Player& player, const std::string& uri,
+                               std::string_view detail = {}) {
     static const Headers kNone;
     RequestView request;
     request.method = "GET";
@@ -254,9 +255,9 @@ TEST_F(PlayerTest, AMissNamesTheClosestAndHidesSecrets) {
   save({interaction("http://a/users?page=1&token=x", "one"), interaction("http://b/other", "two")});
   auto player = open(RecordMode::kNone);
   std::string text = uri_after(*player, "http://a/users?page=2&token=geheim");
-  EXPECT_TRUE(text.starts_with(
-      "HTTP/1.1 599 Cassette Miss\r\nX-Cassette-Miss: no such request\r\n"
-      "Content-Type: text/plain; charset=utf-8\r\nContent-Length: "));
+  EXPECT_TRUE(
+      text.starts_with("HTTP/1.1 599 Cassette Miss\r\nX-Cassette-Miss: no such request\r\n"
+                       "Content-Type: text/plain; charset=utf-8\r\nContent-Length: "));
   std::size_t head = text.find("\r\n\r\n") + 4;
   EXPECT_NE(text.find("Content-Length: " + std::to_string(text.size() - head)), std::string::npos);
   EXPECT_NE(text.find("cassette: " + cassette()), std::string::npos);

@@ -144,8 +144,9 @@ TEST_F(SessionTest, SixteenProcessesJoinOneAtOnce) {
         RequestView request;
         request.method = "GET";
         request.uri = *parse_uri(kOne);
-        Matcher matcher(settings_.match_on, Redactor(settings_.filter_headers,
-                                                     settings_.filter_query, settings_.filter_body));
+        Matcher matcher(
+            settings_.match_on,
+            Redactor(settings_.filter_headers, settings_.filter_query, settings_.filter_body));
         Image::Group group = opened->image->find(matcher.key(request));
         auto any = [](std::uint32_t) { return true; };
         Turn turn = opened->cursors->take_matched(*opened->image, group, false, any);

@@ -27,8 +27,8 @@ class StoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const char* base = std::getenv("TMPDIR");
-    std::string pattern = std::string(base != nullptr && *base != '\0' ? base : "/tmp") +
-                          "/cassette-test-XXXXXX";
+    std::string pattern =
+        std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/cassette-test-XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
     settings_.mode = RecordMode::kNone;
@@ -118,9 +118,12 @@ class StoreTest : public ::testing::Test {
   static std::string answer(Player& player, const std::string& uri) {
     Decision decision = ask(player, uri);
     switch (decision.kind) {
-      case Decision::Kind::kForward: return "forward";
-      case Decision::Kind::kMiss: return "miss";
-      case Decision::Kind::kReplay: break;
+      case Decision::Kind::kForward:
+        return "forward";
+      case Decision::Kind::kMiss:
+        return "miss";
+      case Decision::Kind::kReplay:
+        break;
     }
     return body_of(player, decision);
   }
