@@ -136,7 +136,8 @@ $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 	@echo '  link    $@'
 	$(Q)$(CXX) $(STATIC_CXX) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
 
-$(BUILD)/tests/unit: $(call objects,$(UNIT) $(ENGINE)) $(FULL_LINK) $(BUILD)/list/UNIT $(BUILD)/list/ENGINE
+$(BUILD)/tests/unit: $(call objects,$(UNIT) $(ENGINE) $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
+  $(BUILD)/list/ENGINE $(BUILD)/list/CLI
 	@mkdir -p $(@D)
 	@echo '  link    $@'
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -lgmock_main -lgmock -lgtest $(LIBS)

@@ -415,20 +415,20 @@ TEST_F(PlayerTest, ReplayAllocatesNothing) {
   }
   save(many);
   auto player = open(RecordMode::kNone);
-  std::vector<std::string> uris;
-  for (int i = 0; i < 100; ++i) uris.push_back(many[static_cast<std::size_t>(i)].uri);
   Headers headers;
   headers.add("Accept", "*/*");
+  std::vector<RequestView> requests(100);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].method = "GET";
+    requests[i].uri = *parse_uri(many[i].uri);
+    requests[i].headers = &headers;
+  }
   std::string scratch;
   std::size_t bytes = 0, replayed = 0;
   allocations = 0;
   auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < kCount; ++i) {
-    RequestView request;
-    request.method = "GET";
-    request.uri = *parse_uri(uris[static_cast<std::size_t>(i % 100)]);
-    request.headers = &headers;
-    Decision decision = player->decide(request);
+    Decision decision = player->decide(requests[static_cast<std::size_t>(i % 100)]);
     if (decision.kind != Decision::Kind::kReplay) continue;
     ++replayed;
     bytes += player->response(decision.interaction, {}, scratch).bytes.size();
