@@ -85,7 +85,7 @@ compile = $(if $(filter tests/programs/%,$(1)),$(CC) $(PROGRAM_FLAGS),$(if $(fil
 # Nothing unresolved is left to be found in the program's own libraries, nothing of a static archive is exported, all
 # is bound at load time (a lazy binding in the middle of a hook could re-enter it), and no text needs relocation.
 SHARED_FLAGS := -shared -Wl,--gc-sections -Wl,-z,defs -Wl,-z,now -Wl,-z,text -Wl,--exclude-libs,ALL
-STATIC_CXX := -static-libstdc++ -static-libgcc
+STATIC_CXX := -Wl,--as-needed -static-libstdc++ -static-libgcc
 LIBS := -pthread -Wl,--as-needed
 
 # These files change only when what they say changes, so that a new flag recompiles, and a file added to a layer or
@@ -136,7 +136,7 @@ $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 	@echo '  link    $@'
 	$(Q)$(CXX) $(STATIC_CXX) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
 
-$(BUILD)/tests/unit: $(call objects,$(UNIT) $(ENGINE) $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
+$(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out preload/engine/no_destructors.cc,$(ENGINE)) $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
   $(BUILD)/list/ENGINE $(BUILD)/list/CLI
 	@mkdir -p $(@D)
 	@echo '  link    $@'
