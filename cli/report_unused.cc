@@ -1,5 +1,6 @@
 // `cassette report-unused PATH...`: what no run has replayed. Deletes nothing; `--reset` only forgets.
 #include <cstdlib>
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,19 +36,21 @@ struct Target {
 /// The lines of one cassette. `prefixed`: other cassettes' lines are printed too.
 std::string as_lines(const Target& target, const UnusedReport& report, bool prefixed) {
   std::string text;
+  std::vector<std::string> files;
   for (std::size_t i : report.unused) {
     const Interaction& interaction = report.cassette.interactions[i];
     if (!interaction.file.empty()) {
       // Not escaped: a name that is to be given to another program.
       const bool slash = !target.given.empty() && target.given.back() == '/';
-      if (prefixed) text += target.given + (slash ? "" : "/");
-      text += interaction.file + "\n";
+      files.push_back((prefixed ? target.given + (slash ? "" : "/") : "") + interaction.file + "\n");
       continue;
     }
     if (prefixed) text += target.given + ": ";
     text += interaction.id + " " + on_one_line(interaction.request.method) + " " +
             on_one_line(interaction.uri) + "\n";
   }
+  std::sort(files.begin(), files.end());
+  for (const std::string& file : files) text += file;
   return text;
 }
 

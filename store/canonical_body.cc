@@ -88,7 +88,8 @@ void write(simdjson::dom::element element, std::string& out) {
     case element_type::DOUBLE: {
       const double number = element.get_double().value_unsafe();
       // 1.0 is 1, as long as a double counts whole numbers one by one.
-      if (std::nearbyint(number) == number && std::fabs(number) < 9007199254740992.0) {
+      if (std::fabs(number) < 9007199254740992.0 &&
+          static_cast<double>(static_cast<std::int64_t>(number)) == number) {
         write_number(static_cast<std::int64_t>(number), out);
       } else {
         write_number(number, out);

@@ -195,6 +195,9 @@ bool Image::close_after(std::uint32_t interaction) const {
 bool Image::close_after_head(std::uint32_t interaction) const {
   return (entry(interaction).flags & kCloseAfterHead) != 0;
 }
+bool Image::answers_before_body(std::uint32_t interaction) const {
+  return (entry(interaction).flags & kBeforeBody) != 0;
+}
 std::span<const Piece> Image::pieces(std::uint32_t interaction) const {
   const Entry& entry = this->entry(interaction);
   if (entry.pieces_at % alignof(Piece) != 0) return {};

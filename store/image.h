@@ -95,6 +95,8 @@ class Image {
   bool close_after(std::uint32_t interaction) const;
   /// The same when only the head is sent, in answer to HEAD.
   bool close_after_head(std::uint32_t interaction) const;
+  /// The answer came instead of a 100 (Continue): nobody waited for the body.
+  bool answers_before_body(std::uint32_t interaction) const;
   /// When the pieces of the body arrived; offsets into wire(), ascending. Empty: nothing is known.
   std::span<const Piece> pieces(std::uint32_t interaction) const;
 

@@ -35,7 +35,7 @@ class ImageWriter {
   }
   void align() { bytes_.append((8 - bytes_.size() % 8) % 8, '\0'); }
   void put(std::uint64_t at, const void* from, std::size_t size) {
-    std::memcpy(bytes_.data() + at, from, size);
+    if (size != 0) std::memcpy(bytes_.data() + at, from, size);
   }
   std::uint64_t size() const { return bytes_.size(); }
   std::string take() { return std::move(bytes_); }
@@ -127,6 +127,13 @@ std::unique_ptr<ResponseMessage> corrected(const ResponseMessage& response) {
   return copy;
 }
 
+/// RFC 9110 section 10.1.1: a final answer instead of 100 (Continue), to a request whose body never came.
+bool was_answered_before_body(const RequestMessage& request) {
+  if (!request.body.empty() || !request.headers.has_token("Expect", "100-continue")) return false;
+  return request.headers.find("Transfer-Encoding").has_value() ||
+         request.headers.find("Content-Length").value_or("0") != "0";
+}
+
 }  // namespace
 
 Result<std::string> compile_image(const Cassette& cassette, const Matcher& matcher,
@@ -215,7 +222,8 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     bool close_after_head = write_response(response, head_target).close_after;
     entry.status = static_cast<std::uint16_t>(response.status);
     entry.flags = static_cast<std::uint16_t>((wire.close_after ? kCloseAfter : 0) |
-                                             (close_after_head ? kCloseAfterHead : 0));
+                                             (close_after_head ? kCloseAfterHead : 0) |
+                                             (was_answered_before_body(interaction.request) ? kBeforeBody : 0));
     entry.wire_at = writer.append(wire.bytes);
     entry.wire_size = wire.bytes.size();
     entry.head_size = static_cast<std::uint32_t>(wire.head_size);

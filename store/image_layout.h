@@ -19,6 +19,8 @@ inline constexpr std::uint32_t kExisted = 1;
 
 inline constexpr std::uint16_t kCloseAfter = 1;
 inline constexpr std::uint16_t kCloseAfterHead = 2;
+/// The server answered `Expect: 100-continue` with this, and never got the body.
+inline constexpr std::uint16_t kBeforeBody = 4;
 
 /// Parts of an entry's text, which stand one behind the other in the heap.
 enum Part { kId, kMethod, kUri, kErrorName, kRequestHeaders, kRequestBody, kParts };

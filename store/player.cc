@@ -53,6 +53,7 @@ class BrokenPlayer final : public Player {
   PlayedResponse response(std::uint32_t, const ResponseTarget&, std::string&) const override {
     return {};
   }
+  bool answers_before_body(std::uint32_t) const override { return false; }
   std::string miss(const RequestView& request, const Decision& decision,
                    std::string_view detail) override {
     Redactor redactor(default_filter_headers(), default_filter_query(), {});
@@ -109,6 +110,9 @@ class SessionPlayer final : public Player {
   Decision decide(const RequestView& request) override;
   PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
                           std::string& scratch) const override;
+  bool answers_before_body(std::uint32_t interaction) const override {
+    return image().answers_before_body(interaction);
+  }
   std::string miss(const RequestView& request, const Decision& decision,
                    std::string_view detail) override;
   Result<void> record(Interaction interaction) override;

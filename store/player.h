@@ -86,6 +86,9 @@ class Player {
   virtual PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
                                   std::string& scratch) const = 0;
 
+  /// The recorded server gave this answer instead of a 100 (Continue), before the request's body.
+  virtual bool answers_before_body(std::uint32_t interaction) const = 0;
+
   /// Counts a miss, tells it on stderr (through the logger), and writes the response `HTTP/1.1 599 Cassette Miss`
   /// with `X-Cassette-Miss` and a text body that has cassette, mode, request, reason and the closest
   /// recorded interaction with the fields that differ. `detail` is put behind the reason (e.g. what

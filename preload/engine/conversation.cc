@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "preload/engine/clock.h"
 #include "store/log.h"
@@ -227,7 +228,15 @@ void Conversation::request_head() {
     begin_exchange(/*records=*/true);
   }
   // A forwarded request gets the server's own 100.
-  if (!exchange_.active && request_parser_.expects_continue()) to_program_.add_view(kContinue);
+  if (exchange_.active || !request_parser_.expects_continue()) return;
+  if (!decided_ && !player_.needs_body()) decide();
+  answered_ = decided_ && decision_.kind == Decision::Kind::kReplay &&
+              player_.answers_before_body(decision_.interaction);
+  if (answered_) {
+    play(decision_);
+  } else {
+    to_program_.add_view(kContinue);
+  }
 }
 
 bool Conversation::decide() {
@@ -246,6 +255,7 @@ void Conversation::request_complete() {
     return;
   }
   raw_.clear();
+  if (std::exchange(answered_, false)) return;
   if (decision_.kind == Decision::Kind::kReplay) {
     play(decision_);
   } else {

@@ -117,6 +117,7 @@ class Conversation {
   std::string raw_;         ///< the current request as sent, while it may still be forwarded
   bool keeps_raw_;
   bool decided_ = false;
+  bool answered_ = false;   ///< the current request, before its end
   Decision decision_;
   Exchange exchange_;
   std::string scratch_;     ///< for responses that have to be framed anew

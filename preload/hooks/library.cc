@@ -84,6 +84,25 @@ void check_settings() {
   }
 }
 
+// For the children. Not by setenv(): bash exports one of its own, which drops what comes before its main().
+// The array and the string live as long as the process.
+void put_variable(const char* name, const char* value) {
+  std::size_t length = std::strlen(name);
+  std::size_t count = 0;
+  while (environ != nullptr && environ[count] != nullptr) ++count;
+  auto* entry = static_cast<char*>(std::malloc(length + std::strlen(value) + 2));
+  auto** fresh = static_cast<char**>(std::malloc((count + 2) * sizeof(char*)));
+  if (entry == nullptr || fresh == nullptr) fatal("no memory for ", name);
+  stpcpy(stpcpy(stpcpy(entry, name), "="), value);
+  std::size_t out = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (std::strncmp(environ[i], entry, length + 1) != 0) fresh[out++] = environ[i];
+  }
+  fresh[out++] = entry;
+  fresh[out] = nullptr;
+  environ = fresh;
+}
+
 // For a start before our constructor, which is given the arguments.
 void read_arguments(char* space, std::size_t size, char** arguments, int limit, int* count) {
   *count = 0;
@@ -119,13 +138,13 @@ void join_tree() {
   char tree[PATH_MAX + 256];
   if (!make_tree(count, list, tree, sizeof tree)) fatal("the working directory cannot be named");
   tree_root = getpid();
-  setenv(kTreeVariable, tree, 1);
+  put_variable(kTreeVariable, tree);
   const char* cassette = environment("CASSETTE");
   if (cassette != nullptr && cassette[0] != '\0' && cassette[0] != '/') {
     char path[2 * PATH_MAX];
     const char* directory = std::strchr(std::strchr(tree, ':') + 1, ':') + 1;
     std::snprintf(path, sizeof path, "%s/%s", directory, cassette);
-    setenv("CASSETTE", path, 1);
+    put_variable("CASSETTE", path);
   }
   take_snapshot();
 }

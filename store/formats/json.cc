@@ -112,6 +112,13 @@ void write_response(Writer& writer, const Interaction& interaction) {
   writer.EndObject();
   write_key(writer, "headers");
   write_headers(writer, response.headers);
+  if (auto order = order_beyond_groups(response.headers, group_headers(response.headers));
+      !order.empty()) {
+    write_key(writer, "header_order");
+    writer.StartArray();
+    for (std::string_view name : order) write_bytes(writer, name);
+    writer.EndArray();
+  }
   write_key(writer, "body");
   if (is_utf8(response.body)) {
     writer.StartObject();

@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "store/formats/header_groups.h"
 #include "store/formats/native_parts.h"
 #include "store/formats/text.h"
 
@@ -144,6 +145,11 @@ Result<void> NativeReader::response(DocumentNode& node, Interaction& out) const 
   if (DocumentNode* headers = node.find("headers")) {
     auto read = headers_from_node(*headers, out.response.headers, "response.headers", name_);
     if (!read) return read;
+  }
+  if (DocumentNode* list = node.find("header_order"); list != nullptr && list->is_list()) {
+    std::vector<std::string> names;
+    for (const DocumentNode& item : list->items) names.push_back(item.text);
+    put_in_order(out.response.headers, names);
   }
   if (DocumentNode* trailers = node.find("trailers")) {
     auto read = headers_from_node(*trailers, out.response.trailers, "response.trailers", name_);

@@ -44,6 +44,17 @@ void append_headers(std::string& out, std::size_t indent, std::string_view key,
   }
 }
 
+void append_header_order(std::string& out, const Headers& headers) {
+  auto order = order_beyond_groups(headers, group_headers(headers));
+  if (order.empty()) return;
+  out += "    header_order:\n";
+  for (std::string_view name : order) {
+    out += "    - ";
+    append_yaml_scalar(out, name, 6, ScalarPlace::kAfterDash);
+    out += '\n';
+  }
+}
+
 void append_request(std::string& out, const Interaction& interaction) {
   out += "- request:\n";
   if (interaction.request_has_body || !interaction.request.body.empty()) {
@@ -85,6 +96,7 @@ void append_response(std::string& out, const Interaction& interaction) {
       "    body:\n";
   append_entry(out, 6, "string", response.body);
   append_headers(out, 4, "headers", response.headers);
+  append_header_order(out, response.headers);
   out += "    status:\n      code: " + std::to_string(response.status) + "\n";
   append_entry(out, 6, "message", response.reason);
   if (response.version != HttpVersion{}) {
