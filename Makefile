@@ -85,7 +85,7 @@ compile = $(if $(filter tests/programs/%,$(1)),$(CC) $(PROGRAM_FLAGS),$(if $(fil
 # Nothing unresolved is left to be found in the program's own libraries, nothing of a static archive is exported, all
 # is bound at load time (a lazy binding in the middle of a hook could re-enter it), and no text needs relocation.
 SHARED_FLAGS := -shared -Wl,--gc-sections -Wl,-z,defs -Wl,-z,now -Wl,-z,text -Wl,--exclude-libs,ALL
-STATIC_CXX := -Wl,--as-needed -static-libstdc++ -static-libgcc
+STATIC_CXX := -static-libstdc++ -static-libgcc
 LIBS := -pthread -Wl,--as-needed
 
 # These files change only when what they say changes, so that a new flag recompiles, and a file added to a layer or
@@ -127,10 +127,11 @@ $(BUILD)/hooks.map: preload/hooks/hooks.def
 	@mkdir -p $(@D)
 	@{ echo '{ global:'; sed -nE 's/^ *(HOOK|API)\( *(\w+).*/  \2;/p' $< | sort -u; echo '  local: *; };'; } >$@
 
+# Linked by the C driver, because the C++ one adds libm, which nothing here uses, and which would be loaded.
 $(BUILD)/libcassette-engine.so: $(call objects,$(ENGINE)) preload/engine/engine.map $(FULL_LINK) $(BUILD)/list/ENGINE
 	@echo '  link    $@'
-	$(Q)$(CXX) $(SHARED_FLAGS) $(STATIC_CXX) -Wl,--version-script=preload/engine/engine.map -Wl,-soname,$(@F) $(LDFLAGS) \
-	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
+	$(Q)$(CC) $(SHARED_FLAGS) -static-libgcc -Wl,--version-script=preload/engine/engine.map -Wl,-soname,$(@F) $(LDFLAGS) \
+	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libstdc++.a $(LIBS)
 
 $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 	@echo '  link    $@'

@@ -103,8 +103,8 @@ Cursors::~Cursors() {
 
 void Cursors::count_play(std::uint32_t interaction) {
   Atomic32& count = plays(interaction);
-  // Never around to 0, which would mean unplayed (invariant 1): stops just below the end, with room for
-  // every thread that is between the two lines.
+  // Never around to 0, which would mean unplayed (invariant 1): stops just below the end, with room
+  // for every thread that is between the two lines.
   if (count.load(std::memory_order_relaxed) < std::numeric_limits<std::uint32_t>::max() / 2) {
     count.fetch_add(1, std::memory_order_relaxed);
   }

@@ -1,28 +1,29 @@
-// The shared, changing half of an opened cassette: what was played, and what happened otherwise. A file in
-// memory-backed storage that every process of a session maps; no lock anywhere.
+// The shared, changing half of an opened cassette: what was played, and what happened otherwise. A
+// file in memory-backed storage that every process of a session maps; no lock anywhere.
 //
 // Bytes (all 32- or 64-bit little-endian, naturally aligned):
 //   0    magic "casscur\n", u32 version, u32 number of interactions n, u32 number of groups g
 //   64   u32 position          order `sequential`: the interaction whose turn it is
 //   128  u64 missed, u64 recorded, u64 record_failures
 //   256  u32 plays[n]          how often each interaction was played
-//        u32 hints[g]          for each group: how many of its members, from the first, are known as played
+//        u32 hints[g]          for each group: how many of its first members are known as played
 //
 // Invariants
-//  1. plays[i] only grows. Taking interaction i in order `matched` is the one change 0 -> 1 of plays[i], a
-//     compare-and-swap: exactly one thread of one process makes it.
-//  2. hints[g] may lag behind, never lead: every member of g before hints[g] has plays > 0. It follows
-//     that the first unplayed member is at or behind the hint, and that a thread that takes several members
-//     takes them in ascending order.
+//  1. plays[i] only grows. Taking interaction i in order `matched` is the one change 0 -> 1 of
+//     plays[i], a compare-and-swap: exactly one thread of one process makes it.
+//  2. hints[g] may lag behind, never lead: every member of g before hints[g] has plays > 0. It
+//     follows that the first unplayed member is at or behind the hint, and that a thread that takes
+//     several members takes them in ascending order.
 //  3. position only grows, by one, by compare-and-swap; the interactions before it have been played
 //     (their plays[] may lag behind by those that are being taken or whose process died just then).
-//  4. All zero (behind the first line) is the valid beginning, and every state in between is valid: a process
-//     killed at any instruction leaves at most a hint or a count of plays that lags.
+//  4. All zero (behind the first line) is the valid beginning, and every state in between is valid:
+//     a process killed at any instruction leaves at most a hint or a count of plays that lags.
 //
-// Memory order: relaxed everywhere. The atomics order nothing but themselves: what an index leads to (the
-// image) was complete before it could be mapped. Exactly-once needs only that each compare-and-swap is
-// atomic; invariant 2 holds in any order of visibility, because a member once played stays so; ascending
-// order per thread follows from coherence (a thread that saw plays[i] > 0 never sees 0 again).
+// Memory order: relaxed everywhere. The atomics order nothing but themselves: what an index leads
+// to (the image) was complete before it could be mapped. Exactly-once needs only that each
+// compare-and-swap is atomic; invariant 2 holds in any order of visibility, because a member once
+// played stays so; ascending order per thread follows from coherence (a thread that saw plays[i] >
+// 0 never sees 0 again).
 //
 // Thread safety: everything, from any thread of any process.
 #pragma once
@@ -51,7 +52,8 @@ struct Turn {
 
 class Cursors {
  public:
-  /// Makes an empty file the beginning for an image: reserves the memory, so that no later store fails.
+  /// Makes an empty file the beginning for an image: reserves the memory, so that no later store
+  /// fails.
   static Result<void> create(int descriptor, const Image& image);
   static Result<Cursors> open(const std::string& file, const Image& image);
   /// Shared with children of a fork only.
@@ -127,8 +129,8 @@ class Cursors {
 
 // ---- the orders ----
 
-/// The last member of the group that matches, or the image's size. In orders that play ascending it is
-/// the most recently played one once all are used up.
+/// The last member of the group that matches, or the image's size. In orders that play ascending it
+/// is the most recently played one once all are used up.
 template <typename Accepts>
 std::uint32_t Cursors::last_accepted(const Image& image, const Image::Group& group,
                                      Accepts accepts) {

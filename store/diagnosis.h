@@ -1,5 +1,5 @@
-// What a miss tells: the request, the reason, and the recorded interaction that comes closest, with the
-// fields that differ. Secrets are redacted. Not on the fast path: allocates, and looks at many
+// What a miss tells: the request, the reason, and the recorded interaction that comes closest, with
+// the fields that differ. Secrets are redacted. Not on the fast path: allocates, and looks at many
 // interactions.
 //
 // Thread safety: pure functions.
@@ -25,8 +25,8 @@ struct Closest {
   std::vector<Difference> differences;  ///< empty: it matches, and has been played
 };
 
-/// The interaction that differs in the fewest fields; among equals an unplayed one, then the first. Nothing
-/// in an empty cassette. In a large cassette not every interaction is looked at.
+/// The interaction that differs in the fewest fields; among equals an unplayed one, then the first.
+/// Nothing in an empty cassette. In a large cassette not every interaction is looked at.
 std::optional<Closest> find_closest(const Image& image, const Cursors& cursors,
                                     const Matcher& matcher, const RequestView& request);
 /// In what one interaction differs.

@@ -1,18 +1,19 @@
 // A compiled cassette: a flat, position-independent, read-only run of bytes that any number of
-// processes map. Replay reads nothing else. It is made once a session (compile_image) and never changes.
+// processes map. Replay reads nothing else. It is made once a session (compile_image) and never
+// changes.
 //
 // Bytes (little-endian, as the machine writes them; not an exchange format):
 //   Header        magic, version, sizes, where the tables are
 //   Entry[n]      one an interaction, in the cassette's order
-//   Slot[2^k]     an open-addressing hash table by match key, load at most 1/2. A slot with count 0 is
-//                 empty. The number of a group is the number of its slot.
+//   Slot[2^k]     an open-addressing hash table by match key, load at most 1/2. A slot with
+//                 count 0 is empty. The number of a group is the number of its slot.
 //   uint32[n]     the members: each group's interactions, ascending, in one run
 //   uint64[m]     hashes of the places (host:port) that are answered for, ascending
 //   heap          strings, wire responses, pieces
 //
-// Nothing read from a file is trusted: open() checks magic, version, and that every table lies inside;
-// each access checks what it follows, and gives an empty value where the bytes are not what they
-// should be. So opening costs the same however large the cassette is.
+// Nothing read from a file is trusted: open() checks magic, version, and that every table lies
+// inside; each access checks what it follows, and gives an empty value where the bytes are not what
+// they should be. So opening costs the same however large the cassette is.
 //
 // Thread safety: const after construction.
 #pragma once

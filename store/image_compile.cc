@@ -71,8 +71,8 @@ std::string pack(const Headers& headers) {
   return packed;
 }
 
-/// The pieces that a body really has: ascending, the first from its beginning. What a cassette says is
-/// not trusted.
+/// The pieces that a body really has: ascending, the first from its beginning. What a cassette says
+/// is not trusted.
 std::vector<Piece> usable_pieces(const Interaction& interaction) {
   std::vector<Piece> pieces;
   for (const Piece& piece : interaction.chunks) {
@@ -127,7 +127,8 @@ std::unique_ptr<ResponseMessage> corrected(const ResponseMessage& response) {
   return copy;
 }
 
-/// RFC 9110 section 10.1.1: a final answer instead of 100 (Continue), to a request whose body never came.
+/// RFC 9110 section 10.1.1: a final answer instead of 100 (Continue), to a request whose body never
+/// came.
 bool was_answered_before_body(const RequestMessage& request) {
   if (!request.body.empty() || !request.headers.has_token("Expect", "100-continue")) return false;
   return request.headers.find("Transfer-Encoding").has_value() ||
@@ -221,9 +222,9 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     head_target.head_request = true;
     bool close_after_head = write_response(response, head_target).close_after;
     entry.status = static_cast<std::uint16_t>(response.status);
-    entry.flags = static_cast<std::uint16_t>((wire.close_after ? kCloseAfter : 0) |
-                                             (close_after_head ? kCloseAfterHead : 0) |
-                                             (was_answered_before_body(interaction.request) ? kBeforeBody : 0));
+    entry.flags = static_cast<std::uint16_t>(
+        (wire.close_after ? kCloseAfter : 0) | (close_after_head ? kCloseAfterHead : 0) |
+        (was_answered_before_body(interaction.request) ? kBeforeBody : 0));
     entry.wire_at = writer.append(wire.bytes);
     entry.wire_size = wire.bytes.size();
     entry.head_size = static_cast<std::uint32_t>(wire.head_size);

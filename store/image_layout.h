@@ -1,5 +1,5 @@
-// The bytes of an image, for image.cc, which reads them, and image_compile.cc, which writes them. image.h has
-// the picture.
+// The bytes of an image, for image.cc, which reads them, and image_compile.cc, which writes them.
+// image.h has the picture.
 #pragma once
 
 #include <algorithm>

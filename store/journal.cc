@@ -129,8 +129,8 @@ Result<Descriptor> open_locked(const std::string& path, int flags, mode_t mode) 
   return Error{"cannot lock the journal " + path + ": it is replaced all the time"};
 }
 
-/// A file that is larger than the process may write raises SIGXFSZ, which ends the program. It is held
-/// back around the write, and taken away when it came: the error is enough.
+/// A file that is larger than the process may write raises SIGXFSZ, which ends the program. It is
+/// held back around the write, and taken away when it came: the error is enough.
 class WithoutFileSizeSignal {
  public:
   WithoutFileSizeSignal() {
@@ -299,7 +299,8 @@ Result<void> Journal::append(const JournalRecord& record) try {
     if (cut && end == 0) unlink(path_.c_str());
     return file_error("write the journal", path_, problem);
   }
-  // Before close(): a description shared with a child that was forked past our hooks stays locked else.
+  // Before close(): a description shared with a child that was forked past our hooks stays locked
+  // else.
   flock(descriptor, LOCK_UN);
   return {};
 } catch (const std::exception& problem) {

@@ -25,8 +25,8 @@ struct KeyHash {
 };
 using Counts = std::unordered_map<MatchKey, std::size_t, KeyHash>;
 
-/// What makes two interactions the same recording. Header fields stay out: a cassette's format may put
-/// fields of one name together.
+/// What makes two interactions the same recording. Header fields stay out: a cassette's format may
+/// put fields of one name together.
 MatchKey fingerprint(const Interaction& interaction) {
   XXH3_state_t state;
   XXH3_128bits_reset(&state);
@@ -70,7 +70,8 @@ void sort_by_beginning(std::vector<JournalRecord*>& records) {
       });
 }
 
-/// Takes off the records that the cassette has already: their merger died before it removed the journal.
+/// Takes off the records that the cassette has already: their merger died before it removed the
+/// journal.
 void drop_merged(std::vector<JournalRecord*>& records, const Cassette& cassette) {
   if (records.empty() || cassette.interactions.empty()) return;
   // Only what was recorded at one of the same instants can be the same: saves hashing the others.

@@ -1,5 +1,5 @@
-// The player of a usable session: see player.h. What it knows is fixed once it is open; what changes is in the
-// cursors, which all processes of the session share.
+// The player of a usable session: see player.h. What it knows is fixed once it is open; what
+// changes is in the cursors, which all processes of the session share.
 #include "store/player.h"
 
 #include <unistd.h>
@@ -83,8 +83,8 @@ class BrokenPlayer final : public Player {
   std::unique_ptr<Session> session_;  ///< joined before the problem showed
 };
 
-/// A session with its opened cassette. In scope `process` a forked child gets one of its own; the old
-/// one stays, because responses are views into it.
+/// A session with its opened cassette. In scope `process` a forked child gets one of its own; the
+/// old one stays, because responses are views into it.
 struct Attached {
   std::unique_ptr<Session> session;
   OpenCassette cassette;
@@ -100,7 +100,8 @@ class SessionPlayer final : public Player {
         matcher_(settings.match_on, redactor_),
         journal_(path_) {}
 
-  /// Joins the session and opens the cassette. `joined` gets the session when it could only be joined.
+  /// Joins the session and opens the cassette. `joined` gets the session when it could only be
+  /// joined.
   Result<void> attach(std::unique_ptr<Session>* joined = nullptr) const;
 
   UpstreamPolicy upstream_policy(std::string_view host, std::uint16_t port) const override;
@@ -355,7 +356,7 @@ Result<void> SessionPlayer::record(Interaction interaction) try {
   }
   now.cassette.cursors->count_record_failure();
   if (!told_.exchange(true)) {
-    log(LogLevel::kError, "not recorded: " + appended.error().message);
+    log(LogLevel::kError, "not recorded in " + cassette_path() + ": " + appended.error().message);
   }
   return appended;
 } catch (const std::exception& problem) {

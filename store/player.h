@@ -1,5 +1,5 @@
-// The heart of the store: given this request, in this session, what happens? Replay this interaction,
-// forward and record, or miss with this diagnosis. Knows no socket.
+// The heart of the store: given this request, in this session, what happens? Replay this
+// interaction, forward and record, or miss with this diagnosis. Knows no socket.
 //
 // Thread safety: everything may be called from any thread. decide() and response() of a recorded
 // interaction take no lock and, with the default match_on, allocate nothing.
@@ -38,15 +38,15 @@ struct Decision {
       0;  ///< with kReplay: which one (and with kOutOfSequence: the expected one)
 };
 
-/// A response ready for the wire. `bytes` is a view into the compiled cassette (valid as long as the
-/// player) or into the scratch string that was given.
+/// A response ready for the wire. `bytes` is a view into the compiled cassette (valid as long as
+/// the player) or into the scratch string that was given.
 struct PlayedResponse {
   std::string_view bytes;
   bool close_after = false;
   std::string_view error;  ///< not empty: a recorded network error instead (errno name)
-  /// How the body came, for replay with the recorded delays: offsets into `bytes`, ascending, each with
-  /// its milliseconds. What is before the second one's offset (the head too) goes out at the first
-  /// one's time. Empty when nothing is known.
+  /// How the body came, for replay with the recorded delays: offsets into `bytes`, ascending, each
+  /// with its milliseconds. What is before the second one's offset (the head too) goes out at the
+  /// first one's time. Empty when nothing is known.
   std::span<const Piece> pieces;
 };
 
@@ -59,11 +59,12 @@ enum class UpstreamPolicy : std::uint8_t {
 
 class Player {
  public:
-  /// Joins the session and opens the cassette (creating what the session needs). Never fails: a player
-  /// that cannot work answers every request with a miss that carries the reason (`problem`), and lets
-  /// nothing out. `problem` may come from the caller (settings that do not load).
-  /// `tree` is the value of CASSETTE_TREE (tree.h), which names the session, the {program} and the
-  /// directory of a relative cassette; empty: this process is its own tree, in the working directory.
+  /// Joins the session and opens the cassette (creating what the session needs). Never fails: a
+  /// player that cannot work answers every request with a miss that carries the reason (`problem`),
+  /// and lets nothing out. `problem` may come from the caller (settings that do not load). `tree`
+  /// is the value of CASSETTE_TREE (tree.h), which names the session, the {program} and the
+  /// directory of a relative cassette; empty: this process is its own tree, in the working
+  /// directory.
   static std::unique_ptr<Player> open(const Settings& settings, std::string_view tree);
   static std::unique_ptr<Player> broken(std::string problem);
   virtual ~Player() = default;
@@ -89,15 +90,16 @@ class Player {
   /// The recorded server gave this answer instead of a 100 (Continue), before the request's body.
   virtual bool answers_before_body(std::uint32_t interaction) const = 0;
 
-  /// Counts a miss, tells it on stderr (through the logger), and writes the response `HTTP/1.1 599 Cassette Miss`
-  /// with `X-Cassette-Miss` and a text body that has cassette, mode, request, reason and the closest
-  /// recorded interaction with the fields that differ. `detail` is put behind the reason (e.g. what
-  /// is malformed).
+  /// Counts a miss, tells it on stderr (through the logger), and writes the response `HTTP/1.1 599
+  /// Cassette Miss` with `X-Cassette-Miss` and a text body that has cassette, mode, request, reason
+  /// and the closest recorded interaction with the fields that differ. `detail` is put behind the
+  /// reason (e.g. what is malformed).
   virtual std::string miss(const RequestView& request, const Decision& decision,
                            std::string_view detail) = 0;
 
   /// Redacts and appends a finished interaction to the journal; when this returns it survives the
-  /// death of the process. An error was already told on stderr once, and is counted for `cassette run`.
+  /// death of the process. An error was already told on stderr once, and is counted for `cassette
+  /// run`.
   virtual Result<void> record(Interaction interaction) = 0;
 
   /// Shown in messages.
@@ -109,8 +111,8 @@ class Player {
   virtual void after_fork_in_child() = 0;
 
   /// The process ends: leaves the session; the last one out merges the journal and removes it.
-  /// `ended_well`: exit status 0, where that is known. Of the root of the tree it decides whether what
-  /// `all` and `rewrite` recorded takes the place of the old.
+  /// `ended_well`: exit status 0, where that is known. Of the root of the tree it decides whether
+  /// what `all` and `rewrite` recorded takes the place of the old.
   virtual void leave(bool ended_well = true) = 0;
 };
 

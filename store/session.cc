@@ -106,8 +106,8 @@ void Session::abandon() {
 Result<void> Session::join_or_create() {
   if (identity_.kind == SessionIdentity::Kind::kNamed) end_if_expired(settings_, identity_);
   timespec pause{0, 100000};
-  // Whoever holds a session locked is about to end it; a named one is merged meanwhile, which takes as
-  // long as its cassettes are large.
+  // Whoever holds a session locked is about to end it; a named one is merged meanwhile, which takes
+  // as long as its cassettes are large.
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 60'000'000'000u;
   while (nanoseconds(CLOCK_MONOTONIC) < deadline) {
     auto joined = try_join(directory_);
@@ -272,8 +272,8 @@ Result<OpenCassette> Session::open_cassette(const std::string& path) try {
     unlink(cursors.c_str());
     return created.error();
   }
-  // Under the lock nobody else can be here; left over is at most what one who died published: cursors
-  // that nobody has used yet, because their image is not there.
+  // Under the lock nobody else can be here; left over is at most what one who died published:
+  // cursors that nobody has used yet, because their image is not there.
   unlink((base + ".cursors").c_str());
   if (auto done = publish(cursors, base + ".cursors"); !done) {
     unlink(temporary.c_str());
@@ -335,6 +335,7 @@ Result<std::vector<CassetteCounts>> Session::counts() const try {
     }
   }
   std::vector<CassetteCounts> result;
+  result.reserve(by_path.size());
   for (auto& [path, counts] : by_path) result.push_back(std::move(counts));
   return result;
 } catch (const std::exception& problem) {

@@ -1,5 +1,6 @@
-// How a session ends: the last one out renames its directory away, harvests what was played, merges what was
-// recorded, and removes it. Each step may be done again by another, should this process die.
+// How a session ends: the last one out renames its directory away, harvests what was played, merges
+// what was recorded, and removes it. Each step may be done again by another, should this process
+// die.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -63,8 +64,8 @@ void log_error(const Result<void>& result) {
   if (!result) log(LogLevel::kError, result.error().message);
 }
 
-/// A session of scope `process` tells the tree it ran in what it came to, for the summary of `cassette run`.
-/// One write(2) to a file that is only appended to.
+/// A session of scope `process` tells the tree it ran in what it came to, for the summary of
+/// `cassette run`. One write(2) to a file that is only appended to.
 void note_totals(const Settings& settings, const std::string& tree,
                  const std::vector<OpenCassette>& cassettes) {
   std::string directory = sessions_directory(settings.runtime_dir) + "/" + tree;
@@ -200,7 +201,8 @@ void end_if_expired(const Settings& settings, const SessionIdentity& identity) t
     return text && text->time_to_live.count() != 0 &&
            older_than(directory + "/alive", text->time_to_live);
   };
-  // Asked before the lock is taken, which would keep one who leaves from merging, and again with it.
+  // Asked before the lock is taken, which would keep one who leaves from merging, and again with
+  // it.
   if (!expired() || !lock_to_end(alive)) return;
   if (!leads_to_open_file(directory + "/alive", alive.get()) || !expired()) return;
   end_locked(settings, directory, identity, alive);

@@ -25,7 +25,8 @@ bool exists(const std::string& path);
 /// Without "." and "..", in no order; empty when it cannot be read.
 std::vector<std::string> names_in(const std::string& directory);
 
-/// What `alive` says, in one line: "cassette-session 1 <token> <time to live in ms> <tree id or ->".
+/// What `alive` says, in one line: "cassette-session 1 <token> <time to live in ms> <tree id or
+/// ->".
 struct AliveText {
   std::string token;
   std::chrono::milliseconds time_to_live{0};
@@ -47,8 +48,8 @@ bool leads_to_open_file(const std::string& path, int descriptor);
 /// Notes how the root of the session ended.
 void note_ending(const std::string& directory, bool ended_well);
 
-/// Ends the session if nobody is in it any more and its root has ended (or is this process). A named one is
-/// merged and harvested, and stays. Errors are logged.
+/// Ends the session if nobody is in it any more and its root has ended (or is this process). A
+/// named one is merged and harvested, and stays. Errors are logged.
 void end_if_last(const Settings& settings, const SessionIdentity& identity);
 /// A named session that nobody has used for its time to live is ended and removed.
 void end_if_expired(const Settings& settings, const SessionIdentity& identity);

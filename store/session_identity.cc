@@ -1,6 +1,6 @@
-// Which session a process belongs to, and whether the root of a process tree still lives. All of it from
-// CASSETTE_TREE and /proc; where those do not say, a root counts as alive: a session that is ended
-// too late costs memory, one that is ended too early its positions.
+// Which session a process belongs to, and whether the root of a process tree still lives. All of it
+// from CASSETTE_TREE and /proc; where those do not say, a root counts as alive: a session that is
+// ended too late costs memory, one that is ended too early its positions.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -32,7 +32,8 @@ std::optional<ProcessState> process_state(int pid) {
   ssize_t size = read(file.get(), text, sizeof text - 1);
   if (size <= 0) return std::nullopt;
   text[size] = '\0';
-  // The second field is the program's name in parentheses, which may have spaces and parentheses itself.
+  // The second field is the program's name in parentheses, which may have spaces and parentheses
+  // itself.
   const char* at = std::strrchr(text, ')');
   if (at == nullptr || at[1] != ' ') return std::nullopt;
   at += 2;
@@ -57,8 +58,8 @@ bool take_number(std::string_view& text, Number& number) {
   return true;
 }
 
-/// The root's start time has to be at most this. A tree was begun by a process that ran already; one tick
-/// of slack for the rounding.
+/// The root's start time has to be at most this. A tree was begun by a process that ran already;
+/// one tick of slack for the rounding.
 std::uint64_t latest_start(const SessionIdentity& identity) {
   if (identity.kind == SessionIdentity::Kind::kProcess) return identity.root_began;
   auto ticks = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));

@@ -1,5 +1,5 @@
-// The settings that shape a compiled cassette and its cursors, as text: part of what names them, and kept
-// in the image, so that whoever ends a session does it the way its own processes would.
+// The settings that shape a compiled cassette and its cursors, as text: part of what names them,
+// and kept in the image, so that whoever ends a session does it the way its own processes would.
 #pragma once
 
 #include <string>

@@ -22,8 +22,8 @@ namespace cassette {
 
 namespace {
 
-/// As cassette_path() makes them, so that `list cassettes/` and a program that used `/home/.../cassettes` mean the
-/// same; without a final slash.
+/// As cassette_path() makes them, so that `list cassettes/` and a program that used
+/// `/home/.../cassettes` mean the same; without a final slash.
 std::string absolute_path(const std::string& path) {
   std::string result = std::filesystem::absolute(path).lexically_normal().string();
   while (result.size() > 1 && result.back() == '/') result.pop_back();

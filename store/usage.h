@@ -1,9 +1,10 @@
 // Which interactions any run has ever replayed: what `report-unused` is about.
 //
-// $state_dir/usage/<XXH128 of the cassette's absolute path, 32 hexadecimal digits>: text. The first line is
-// the path, every further line the id of an interaction that was replayed, sorted, no duplicates.
-// Replaced as a whole (temporary file, rename) under a flock on `<that name>.lock`, which stays.
-// A set: marking twice is marking once, so that a session that died while harvesting can be harvested again.
+// $state_dir/usage/<XXH128 of the cassette's absolute path, 32 hexadecimal digits>: text. The first
+// line is the path, every further line the id of an interaction that was replayed, sorted, no
+// duplicates. Replaced as a whole (temporary file, rename) under a flock on `<that name>.lock`,
+// which stays. A set: marking twice is marking once, so that a session that died while harvesting
+// can be harvested again.
 //
 // Thread safety: all functions from any thread of any process.
 #pragma once
@@ -22,7 +23,8 @@ Result<void> mark_used(const std::string& state_dir, const std::string& path,
                        const std::vector<std::string>& ids);
 /// Nothing known about a cassette is an empty set, not an error.
 Result<std::set<std::string>> used_ids(const std::string& state_dir, const std::string& path);
-/// The interactions of these ids are others than before (a directory cassette's file was recorded anew).
+/// The interactions of these ids are others than before (a directory cassette's file was recorded
+/// anew).
 Result<void> forget_used(const std::string& state_dir, const std::string& path,
                          const std::vector<std::string>& ids);
 /// `report-unused --reset`: nothing has been replayed.
@@ -33,8 +35,8 @@ struct UnusedReport {
   std::vector<std::size_t> unused;  ///< indexes into it, ascending
 };
 
-/// All that `report-unused PATH` has to know: ends dead sessions first (which harvests them), then takes
-/// off what was used, sessions that are alive included. `path` may be relative.
+/// All that `report-unused PATH` has to know: ends dead sessions first (which harvests them), then
+/// takes off what was used, sessions that are alive included. `path` may be relative.
 Result<UnusedReport> find_unused(const Settings& settings, const std::string& path);
 
 }  // namespace cassette

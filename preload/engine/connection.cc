@@ -1,6 +1,7 @@
 // See connection.h. Moves bytes between sockets and the conversation; decides nothing about HTTP.
 #include "preload/engine/connection.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
@@ -330,12 +331,35 @@ void Connection::look_at(std::int64_t time) {
 // --- the end ---------------------------------------------------------------------------------------
 
 bool Connection::owes_upstream() const {
-  return live() && conversation_->needs_upstream() && upstream_ != Upstream::kFinished;
+  return conversation_->needs_upstream() && upstream_ != Upstream::kFinished;
+}
+
+bool Connection::abandon() {
+  bool answers = conversation_->exchanging() && upstream_ == Upstream::kConnected;
+  if (!answers && !owes_upstream()) return false;
+  program_gone_ = true;
+  flush();
+  return true;
+}
+
+void Connection::report_unfinished() {
+  if (conversation_->exchanging() && upstream_ == Upstream::kConnected) {
+    log(LogLevel::kWarn, host_ + ":" + std::to_string(peer_.port()) +
+                             ": the program ended before the response was complete: not recorded");
+  }
 }
 
 void Connection::descriptor_closed() {
-  // With the engine end closed no event will tell.
-  if (sockets_.engine_end < 0) program_gone_ = true;
+  pollfd end{sockets_.engine_end, POLLIN, 0};
+  if (sockets_.engine_end < 0) {
+    program_gone_ = true;  // no event will tell
+  } else if (poll(&end, 1, 0) == 1 && (end.revents & POLLHUP) != 0) {
+    // It was the last one: the descriptors are free again when the program's close() returns.
+    char buffer[kInlineRead];
+    read_engine_end(buffer, sizeof buffer);
+    program_gone_ = true;
+    flush();
+  }
 }
 
 bool Connection::finished() const { return live() && program_gone_ && sockets_.engine_end < 0; }
@@ -398,15 +422,6 @@ Connection* ConnectionPool::acquire() {
 Connection* ConnectionPool::at(std::uint32_t index) {
   std::lock_guard guard(mutex_);
   return index < made_ ? &chunks_[index / kChunk][index % kChunk] : nullptr;
-}
-
-bool ConnectionPool::any_owes_upstream() {
-  for (std::uint32_t index = 0;; ++index) {
-    Connection* connection = at(index);
-    if (connection == nullptr) return false;
-    std::lock_guard guard(connection->mutex);
-    if (connection->owes_upstream()) return true;
-  }
 }
 
 void ConnectionPool::give_back(Connection* connection) {

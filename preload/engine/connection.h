@@ -66,8 +66,11 @@ class Connection {
   void resolving() { upstream_ = Upstream::kResolving; }
   void connect_upstream(const std::optional<Endpoint>& address, int error);
 
-  /// The program sent what the server has not got yet.
-  bool owes_upstream() const;
+  /// The process ends: the program reads no more. True when something is owed all the same: bytes that
+  /// the server has not got yet, or an answer that is being recorded.
+  bool abandon();
+  /// Says on stderr what was not recorded because the process ended.
+  void report_unfinished();
   /// The program closed a descriptor of it.
   void descriptor_closed();
   /// Nothing is left to do: the descriptors are closed, the object goes back to the pool.
@@ -103,6 +106,7 @@ class Connection {
   void leave_original();
   void watch();
   void look_at(std::int64_t time);
+  bool owes_upstream() const;
 
   std::optional<Conversation> conversation_;
   Sockets sockets_;
@@ -130,8 +134,16 @@ class ConnectionPool {
  public:
   /// nullptr without memory. The connection is not live yet.
   Connection* acquire();
-  /// True when a connection owes its server bytes. Takes every connection's mutex in turn.
-  bool any_owes_upstream();
+  /// Calls `visit` for every live connection, with its mutex held.
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (std::uint32_t index = 0;; ++index) {
+      Connection* connection = at(index);
+      if (connection == nullptr) return;
+      std::lock_guard guard(connection->mutex);
+      if (connection->live()) visit(*connection);
+    }
+  }
   /// By index; nullptr beyond the end.
   Connection* at(std::uint32_t index);
   /// After release(), without its mutex.

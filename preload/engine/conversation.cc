@@ -136,6 +136,10 @@ void Conversation::work() {
   if (!program_finished_ || !input_.empty() || phase_ == Phase::kEnded) return;
   if (phase_ == Phase::kRelay || exchange_.active) {
     ends_upstream_ = true;  // a half-close: the server may still answer
+  } else if (request_parser_.in_message() && terms_.policy == UpstreamPolicy::kAtConnect) {
+    to_upstream_.add_copy(raw_);  // the server gets what it would have got
+    relay("the program closed within a request");
+    ends_upstream_ = true;
   } else {
     end();
   }

@@ -11,6 +11,7 @@
 #include <climits>
 #include <ctime>
 
+#include "preload/engine/clock.h"
 #include "preload/engine/interpose.h"
 #include "store/log.h"
 #include "store/session.h"
@@ -105,13 +106,19 @@ void Engine::retire_if_finished(Connection* connection, std::unique_lock<std::mu
   connections.give_back(connection);
 }
 
-// The kernel sends what a process wrote before it ended; what is still with us has to get there first.
+// The kernel sends what a process wrote before it ended; what is still with us has to get there first. An
+// answer that the program did not wait for is recorded if it comes soon: the request was made.
 void Engine::send_what_is_owed() {
   constexpr timespec kStep{0, 1'000'000};
-  constexpr int kSteps = 2000;
-  for (int step = 0; step < kSteps && connections.any_owes_upstream(); ++step) {
-    nanosleep(&kStep, nullptr);
+  constexpr std::int64_t kPatience = 1'000'000'000;
+  std::int64_t until = steady_now() + kPatience;
+  bool owed = true;
+  while (owed && steady_now() < until) {
+    owed = false;
+    connections.for_each([&](Connection& connection) { owed = connection.abandon() || owed; });
+    if (owed) nanosleep(&kStep, nullptr);
   }
+  if (owed) connections.for_each([](Connection& connection) { connection.report_unfinished(); });
 }
 
 bool Engine::owns_process() const {

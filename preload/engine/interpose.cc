@@ -105,9 +105,7 @@ int interpose_getsockname(std::uintptr_t owner, int fd, sockaddr* address, sockl
   return 0;
 }
 
-bool is_protocol_level(int level) {
-  return level == IPPROTO_TCP || level == IPPROTO_IP || level == IPPROTO_IPV6;
-}
+bool is_protocol_level(int level) { return level != SOL_SOCKET; }
 
 /// The options of the protocols are kept by the original socket, which knows them; those of the socket by
 /// the program's end, where the kernel acts on them.

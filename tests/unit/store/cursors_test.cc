@@ -161,7 +161,8 @@ TEST_F(CursorsTest, EightProcessesTimesEightThreadsGetEachExactlyOnceAscending) 
   }
 }
 
-// Killed at random moments: the others get all the rest; only what the killed one had just taken is gone.
+// Killed at random moments: the others get all the rest; only what the killed one had just taken is
+// gone.
 TEST_F(CursorsTest, KilledProcessesTakeNothingWithThem) {
   constexpr std::uint32_t kCount = 20000;
   Image image = equal_ones(kCount);

@@ -151,7 +151,8 @@ TEST_F(ImageTest, AFileOfAnotherVersionOrCutShortIsAnError) {
   EXPECT_FALSE(Image::open(directory_ + "/none").ok());
 }
 
-// Reads everything of images with changed bytes: whatever it says, it stays inside (under a sanitizer).
+// Reads everything of images with changed bytes: whatever it says, it stays inside (under a
+// sanitizer).
 TEST_F(ImageTest, ADamagedImageIsReadWithoutHarm) {
   Interaction second = interaction("http://a/2", "two");
   second.chunks = {{0, 1}, {1, 2}};

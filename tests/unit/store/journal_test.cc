@@ -1,4 +1,5 @@
-// The journal: what was appended is read back whole, and what is torn or damaged takes nothing with it.
+// The journal: what was appended is read back whole, and what is torn or damaged takes nothing with
+// it.
 #include "store/journal.h"
 
 #include <gtest/gtest.h>
@@ -124,7 +125,8 @@ TEST_F(JournalTest, ManyThreadsAndProcessesAppendWhole) {
   EXPECT_EQ(contents().damaged_bytes, 0u);
 }
 
-// A merger removes or replaces the file while others append: nothing goes into a file that nobody will read.
+// A merger removes or replaces the file while others append: nothing goes into a file that nobody
+// will read.
 TEST_F(JournalTest, AppendsWhileTheJournalIsTakenAwayAreNotLost) {
   std::atomic<bool> done{false};
   std::size_t taken = 0;

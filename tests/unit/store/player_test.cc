@@ -10,8 +10,8 @@
 
 #include "tests/unit/store/store_fixture.h"
 
-// Counts what is allocated on this thread, whoever asks for it: the fast path allocates nothing. Not in builds with
-// sanitizers, which bring their own malloc().
+// Counts what is allocated on this thread, whoever asks for it: the fast path allocates nothing.
+// Not in builds with sanitizers, which bring their own malloc().
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define COUNTS_ALLOCATIONS 1
 static thread_local std::size_t allocations = 0;

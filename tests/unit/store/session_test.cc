@@ -165,8 +165,8 @@ TEST_F(SessionTest, SixteenProcessesJoinOneAtOnce) {
   EXPECT_EQ(used_ids(settings_.state_dir, cassette())->size(), 1600u);
 }
 
-// Sessions that begin and end all the time under one id: nobody joins one that is being ended, and nothing
-// that was recorded is lost.
+// Sessions that begin and end all the time under one id: nobody joins one that is being ended, and
+// nothing that was recorded is lost.
 TEST_F(SessionTest, JoiningAndEndingAtOnce) {
   settings_.session = "busy";
   settings_.session_ttl = std::chrono::milliseconds(1);
@@ -400,7 +400,8 @@ TEST_F(SessionTest, AnUntrustworthyDirectoryIsRefused) {
   EXPECT_FALSE(Session::join(settings_, tree_).ok());
 }
 
-// Killed at any moment between joining and leaving: the others go on, and nothing recorded is lost or doubled.
+// Killed at any moment between joining and leaving: the others go on, and nothing recorded is lost
+// or doubled.
 TEST_F(SessionTest, KilledProcessesLeaveTheOthersGoing) {
   std::mt19937 random(5);
   auto session = join();

@@ -1,5 +1,5 @@
-// What the tests of the store share: a directory of their own, settings that lead into it, interactions,
-// and children.
+// What the tests of the store share: a directory of their own, settings that lead into it,
+// interactions, and children.
 #pragma once
 
 #include <gtest/gtest.h>
