@@ -22,8 +22,6 @@ constexpr std::size_t kServiceRead = 64 * 1024;
 constexpr std::size_t kInlineRead = 2048;
 /// Bytes taken in one turn before others get theirs.
 constexpr std::size_t kTurn = 1024 * 1024;
-/// How long a first line may stay incomplete before it is taken for another protocol.
-constexpr std::int64_t kSniffNanoseconds = 300'000'000;
 
 /// Only the service thread is in the functions that use it.
 char service_buffer[kServiceRead];
@@ -42,7 +40,7 @@ void Connection::begin(Player& player, Conversation::Terms terms, const Sockets&
   program_finished_ = program_gone_ = program_ended_ = upstream_ended_ = false;
   engine_blocked_ = original_blocked_ = false;
   engine_events_ = original_events_ = 0;
-  sniffing_since_ = look_asked_ = 0;
+  patience_ = look_asked_ = 0;
   pending_error_ = 0;
   connect_reported = true;
   conversation_.emplace(player, std::move(terms));
@@ -104,17 +102,14 @@ void Connection::original_ready(std::uint32_t events) {
 
 void Connection::look() {
   look_asked_ = 0;
-  if (sniffing_since_ != 0 && steady_now() >= sniffing_since_ + kSniffNanoseconds) {
-    conversation_->deadline_passed();
-  }
+  if (patience_ != 0 && steady_now() >= patience_ends_) conversation_->deadline_passed();
   flush();
 }
 
 std::int64_t Connection::deadline() const {
   std::int64_t due = conversation_->to_program().next_due();
-  std::int64_t sniffing = sniffing_since_ != 0 ? sniffing_since_ + kSniffNanoseconds : 0;
-  if (due == 0 || sniffing == 0) return due + sniffing;
-  return std::min(due, sniffing);
+  if (patience_ == 0) return due;
+  return due == 0 ? patience_ends_ : std::min(due, patience_ends_);
 }
 
 void Connection::read_engine_end(char* buffer, std::size_t size) {
@@ -287,10 +282,9 @@ void Connection::leave_original() {
 }
 
 void Connection::watch() {
-  if (conversation_->sniffing() && !program_finished_) {
-    if (sniffing_since_ == 0) sniffing_since_ = steady_now();
-  } else {
-    sniffing_since_ = 0;
+  if (std::int64_t patience = conversation_->patience(); patience != patience_) {
+    patience_ = patience;
+    if (patience != 0) patience_ends_ = steady_now() + patience;
   }
   Service& service = engine().service;
   if (sockets_.engine_end >= 0) {

@@ -122,7 +122,8 @@ class Connection {
   bool original_blocked_ = false;
   std::uint32_t engine_events_ = 0;    ///< as registered with the service; 0: not registered
   std::uint32_t original_events_ = 0;
-  std::int64_t sniffing_since_ = 0;
+  std::int64_t patience_ = 0;          ///< of the conversation's present state
+  std::int64_t patience_ends_ = 0;
   std::int64_t look_asked_ = 0;        ///< the time that the service was given last
   int pending_error_ = 0;
   std::uint32_t generation_ = 0;

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
+constexpr std::int64_t kLinePatience = 300'000'000;
+constexpr std::int64_t kSilencePatience = 3'000'000'000;
+
 /// Pieces that arrived closer together than this are one piece: a body that came at once has none.
 constexpr std::uint32_t kPieceMilliseconds = 10;
 
@@ -114,7 +117,12 @@ void Conversation::upstream_failed(int error) {
 }
 
 void Conversation::deadline_passed() {
-  if (sniffing() && settle_protocol(/*complete=*/true)) work();
+  if (phase_ != Phase::kSniffing || program_finished_) return;
+  if (input_.empty()) {
+    refuse("the program waits for the server to speak first, which is not HTTP");
+  } else if (settle_protocol(/*complete=*/true)) {
+    work();
+  }
 }
 
 // --- the program's side ----------------------------------------------------------------------------
@@ -399,6 +407,12 @@ void Conversation::end() {
   to_upstream_.clear();
   input_.clear();
   raw_.clear();
+}
+
+std::int64_t Conversation::patience() const {
+  if (phase_ != Phase::kSniffing || program_finished_) return 0;
+  if (!input_.empty()) return kLinePatience;
+  return terms_.may_relay ? 0 : kSilencePatience;
 }
 
 bool Conversation::answers_inline() const {

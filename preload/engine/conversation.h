@@ -48,7 +48,7 @@ class Conversation {
   void upstream_finished();
   /// The server could not be reached, or its connection broke: an errno.
   void upstream_failed(int error);
-  /// The time that deadline() named has passed.
+  /// patience() is over.
   void deadline_passed();
 
   // What is to be done.
@@ -67,8 +67,10 @@ class Conversation {
   /// More of the program's bytes are welcome: false while enough of them wait.
   bool wants_program() const;
   bool wants_upstream() const { return to_program_.size() < kEnough; }
-  /// Nothing of the program's bytes has been understood yet; deadline_passed() decides then.
-  bool sniffing() const { return phase_ == Phase::kSniffing && !input_.empty(); }
+  /// How long the present state may last before deadline_passed() decides, in nanoseconds; 0: for ever. A
+  /// first line that stays incomplete is another protocol; where nothing may go out, a program that
+  /// sends nothing waits for a server that speaks first, and would wait for ever.
+  std::int64_t patience() const;
   /// A forwarded request has not got its whole response yet.
   bool exchanging() const { return exchange_.active; }
 

@@ -246,10 +246,53 @@ TEST_F(ConversationTest, NeverLetsTlsOutInReplay) {
 TEST_F(ConversationTest, WaitsForAnIncompleteFirstLineUntilItsDeadline) {
   Conversation& conversation = open();
   conversation.from_program("PING");
-  EXPECT_TRUE(conversation.sniffing());
+  EXPECT_GT(conversation.patience(), 0);
   EXPECT_EQ(upstream(), "");
   conversation.deadline_passed();
   EXPECT_EQ(upstream(), "PING");
+}
+
+TEST_F(ConversationTest, RefusesAProgramThatWaitsForTheServerToSpeakWhereNothingMayGoOut) {
+  Conversation& conversation = open(RecordMode::kNone);
+  EXPECT_GT(conversation.patience(), 0);
+  conversation.deadline_passed();
+  EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
+}
+
+TEST_F(ConversationTest, WaitsForEverWhereTheServerMaySpeak) {
+  EXPECT_EQ(open().patience(), 0);
+}
+
+TEST_F(ConversationTest, AnswersARefusedExpectationBeforeTheBodyAsTheServerDid) {
+  std::string head =
+      "POST /a HTTP/1.1\r\nHost: h.example\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+  std::string refused = "HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+  record(head, refused);
+  Conversation& conversation = open(RecordMode::kNone);
+  conversation.from_program(head);
+  EXPECT_EQ(program(), refused);
+  EXPECT_TRUE(conversation.ends_program());
+}
+
+TEST_F(ConversationTest, PlaysTheFieldsInTheOrderTheyWereSentIn) {
+  std::string answer = "HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\nA: 3\r\nContent-Length: 0\r\n\r\n";
+  for (const char* name : {"/c.yaml", "/c.json", "/c"}) {
+    settings_.cassette = folder_ + name;
+    record(kGet, answer);
+    Conversation& conversation = open(RecordMode::kNone);
+    conversation.from_program(kGet);
+    EXPECT_EQ(program(), answer) << name;
+    finish_session();
+  }
+}
+
+TEST_F(ConversationTest, SendsAnUnfinishedRequestOnWhenTheProgramCloses) {
+  Conversation& conversation = open();
+  conversation.from_program("GET /half HTTP/1.1\r\nHost:");
+  EXPECT_EQ(upstream(), "");
+  conversation.program_finished();
+  EXPECT_EQ(upstream(), "GET /half HTTP/1.1\r\nHost:");
+  EXPECT_TRUE(conversation.ends_upstream());
 }
 
 TEST_F(ConversationTest, ForwardsTunnelsUnrecordedAndMissesThemInReplay) {
