@@ -7,7 +7,7 @@
 #include "cli/json.h"
 #include "cli/paths.h"
 #include "cli/text.h"
-#include "store/merge.h"
+#include "store/journal/merge.h"
 
 namespace cassette {
 namespace {

@@ -1,6 +1,6 @@
 // `cassette report-unused PATH...`: what no run has replayed. Deletes nothing; `--reset` only forgets.
-#include <cstdlib>
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,10 +10,10 @@
 #include "cli/json.h"
 #include "cli/paths.h"
 #include "cli/text.h"
+#include "store/journal/merge.h"
+#include "store/journal/usage.h"
 #include "store/log.h"
-#include "store/merge.h"
-#include "store/session.h"
-#include "store/usage.h"
+#include "store/session/session.h"
 
 namespace cassette {
 namespace {
@@ -42,7 +42,8 @@ std::string as_lines(const Target& target, const UnusedReport& report, bool pref
     if (!interaction.file.empty()) {
       // Not escaped: a name that is to be given to another program.
       const bool slash = !target.given.empty() && target.given.back() == '/';
-      files.push_back((prefixed ? target.given + (slash ? "" : "/") : "") + interaction.file + "\n");
+      files.push_back((prefixed ? target.given + (slash ? "" : "/") : "") + interaction.file +
+                      "\n");
       continue;
     }
     if (prefixed) text += target.given + ": ";

@@ -20,7 +20,7 @@
 #include "cli/run_plan.h"
 #include "cli/summary.h"
 #include "store/log.h"
-#include "store/session.h"
+#include "store/session/session.h"
 
 namespace cassette {
 namespace {

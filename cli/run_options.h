@@ -1,5 +1,5 @@
-// The command line of `cassette run`: the flags of the table in store/setting_names.h, and a program with
-// its arguments. Checks the values of flags; what they come to together is store/settings.h's business.
+// The command line of `cassette run`: the flags of the table in store/settings/setting_names.h, and a program with
+// its arguments. Checks the values of flags; what they come to together is store/settings/settings.h's business.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "store/setting_names.h"
+#include "store/settings/setting_names.h"
 
 namespace cassette {
 

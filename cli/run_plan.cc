@@ -10,15 +10,15 @@
 #include <vector>
 
 #include "cli/paths.h"
-#include "store/session.h"
-#include "store/tree.h"
+#include "store/session/session.h"
+#include "store/settings/tree.h"
 
 namespace cassette {
 namespace {
 
 constexpr char kLibraryName[] = "libcassette.so";
 
-/// The parts of CASSETTE_TREE (store/tree.h).
+/// The parts of CASSETTE_TREE (store/settings/tree.h).
 struct Tree {
   std::string value;
   std::string program;

@@ -7,7 +7,7 @@
 #include "cli/environment.h"
 #include "cli/run_options.h"
 #include "parser/result.h"
-#include "store/settings.h"
+#include "store/settings/settings.h"
 
 namespace cassette {
 

@@ -10,7 +10,7 @@
 #include "cli/paths.h"
 #include "cli/show_text.h"
 #include "store/formats/text.h"
-#include "store/merge.h"
+#include "store/journal/merge.h"
 
 namespace cassette {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "store/session.h"
+#include "store/session/session.h"
 
 namespace cassette {
 

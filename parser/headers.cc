@@ -76,11 +76,11 @@ bool Headers::has_token(std::string_view name, std::string_view token) const {
 
 bool Headers::operator==(const Headers& other) const {
   // The arena holds the fields back to back, so equal bytes and equal lengths are equal fields.
-  return bytes_ == other.bytes_ && std::equal(entries_.begin(), entries_.end(), other.entries_.begin(),
-                                              other.entries_.end(), [](const Entry& a, const Entry& b) {
-                                                return a.name_length == b.name_length &&
-                                                       a.value_length == b.value_length;
-                                              });
+  return bytes_ == other.bytes_ &&
+         std::equal(entries_.begin(), entries_.end(), other.entries_.begin(), other.entries_.end(),
+                    [](const Entry& a, const Entry& b) {
+                      return a.name_length == b.name_length && a.value_length == b.value_length;
+                    });
 }
 
 }  // namespace cassette

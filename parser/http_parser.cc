@@ -98,9 +98,9 @@ HttpParser::Step HttpParser::read_lines(std::string_view bytes) {
   // was split.
   const std::string_view window = bytes.substr(0, limits_.head - head_size_);
   llhttp_errno_t code = llhttp_execute(&llhttp_, window.data(), window.size());
-  std::size_t taken = code == HPE_OK
-                          ? window.size()
-                          : static_cast<std::size_t>(llhttp_get_error_pos(&llhttp_) - window.data());
+  std::size_t taken =
+      code == HPE_OK ? window.size()
+                     : static_cast<std::size_t>(llhttp_get_error_pos(&llhttp_) - window.data());
   if (complaint_at_ != nullptr) taken = static_cast<std::size_t>(complaint_at_ - window.data());
   const std::size_t bare_cr = find_bare_cr(window.substr(0, taken));
   if (bare_cr != std::string_view::npos) {
@@ -182,8 +182,9 @@ ParseEvent HttpParser::finish() {
   error_ = "the connection ended within the ";
   if (phase_ == Phase::kBody) {
     error_ += "body of the " + std::string(kind()) + ", after " + std::to_string(body_size_);
-    error_ += framing_ == BodyFraming::kContentLength ? " of " + std::to_string(content_length_) + " bytes"
-                                                      : " bytes and before the last chunk";
+    error_ += framing_ == BodyFraming::kContentLength
+                  ? " of " + std::to_string(content_length_) + " bytes"
+                  : " bytes and before the last chunk";
   } else {
     error_ += phase_ == Phase::kTrailers ? "trailers of the " : "head of the ";
     error_ += kind();
@@ -247,7 +248,8 @@ std::size_t HttpParser::find_bare_cr(std::string_view lines) {
   return found;
 }
 
-HttpParser::Step HttpParser::fail(std::string_view bytes, std::size_t consumed, llhttp_errno_t code) {
+HttpParser::Step HttpParser::fail(std::string_view bytes, std::size_t consumed,
+                                  llhttp_errno_t code) {
   error_ = complaint_.empty() ? complaint_of(code) : complaint_;
   if (phase_ == Phase::kBody || phase_ == Phase::kTrailers) {
     error_ += phase_ == Phase::kBody ? " in the body of the " : " in the trailers of the ";

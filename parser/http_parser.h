@@ -78,7 +78,8 @@ class HttpParser {
   BodyFraming framing() const { return framing_; }
   /// From kHeaders on: by its head, the message has a body of at least one byte or of unknown size.
   bool announces_body() const {
-    return framing_ == BodyFraming::kContentLength ? content_length_ > 0 : framing_ != BodyFraming::kNone;
+    return framing_ == BodyFraming::kContentLength ? content_length_ > 0
+                                                   : framing_ != BodyFraming::kNone;
   }
   /// Both Transfer-Encoding and Content-Length, or Transfer-Encoding in HTTP/1.0: the peer may see
   /// another end of the message than we do (RFC 9112 section 6.1).

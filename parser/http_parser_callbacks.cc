@@ -130,9 +130,11 @@ int HttpParser::on_headers_complete() {
   if (type_ == HTTP_RESPONSE && llhttp_.status_code < 100) {
     return complain_about_head("a status code below 100");
   }
-  const TransferCoding coding =
-      (llhttp_.flags & F_TRANSFER_ENCODING) ? transfer_coding(*parts_.headers) : TransferCoding::kNone;
-  framing_is_doubtful_ = coding != TransferCoding::kNone && (has_content_length_ || llhttp_.http_minor == 0);
+  const TransferCoding coding = (llhttp_.flags & F_TRANSFER_ENCODING)
+                                    ? transfer_coding(*parts_.headers)
+                                    : TransferCoding::kNone;
+  framing_is_doubtful_ =
+      coding != TransferCoding::kNone && (has_content_length_ || llhttp_.http_minor == 0);
   if (ends_with_head()) {
     framing_ = BodyFraming::kNone;
   } else if (coding == TransferCoding::kChunked) {

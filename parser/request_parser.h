@@ -28,7 +28,7 @@ struct ParseProgress {
 
 /// Bounds against hostile or broken peers, in bytes.
 struct ParseLimits {
-  std::size_t head = 1 << 20;                   ///< start line and header fields (and trailers) together
+  std::size_t head = 1 << 20;  ///< start line and header fields (and trailers) together
   std::uint64_t body = std::uint64_t{1} << 34;  ///< body after the transfer coding is removed
 };
 

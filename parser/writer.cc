@@ -83,8 +83,8 @@ void append_chunk(std::string& out, std::string_view piece) {
 
 /// RFC 9112 section 7.1. Offsets that are out of order or range are passed over, the body is whole
 /// in any case.
-void append_chunked(std::string& out, std::string_view body, const std::vector<std::size_t>& piece_ends,
-                    const Headers& trailers) {
+void append_chunked(std::string& out, std::string_view body,
+                    const std::vector<std::size_t>& piece_ends, const Headers& trailers) {
   std::size_t start = 0;
   for (std::size_t end : piece_ends) {
     end = std::min(end, body.size());

@@ -19,8 +19,8 @@ struct ResponseTarget {
 struct WireResponse {
   std::string bytes;
   std::size_t head_size = 0;  ///< bytes[0, head_size) is the head with its empty line
-  bool close_after = false;   ///< the connection has to end behind it (until-close body, Connection:
-                              ///< close, HTTP/1.0)
+  bool close_after = false;  ///< the connection has to end behind it (until-close body, Connection:
+                             ///< close, HTTP/1.0)
 };
 
 /// Writes a response.

@@ -44,8 +44,10 @@ struct HostApi {
 struct EngineApi {
   int version;
   int (*connect)(int fd, const sockaddr* address, socklen_t length);
-  int (*connect_again)(std::uintptr_t connection, int fd, const sockaddr* address, socklen_t length);
-  ssize_t (*send)(std::uintptr_t connection, int fd, const iovec* parts, std::size_t count, int flags);
+  int (*connect_again)(std::uintptr_t connection, int fd, const sockaddr* address,
+                       socklen_t length);
+  ssize_t (*send)(std::uintptr_t connection, int fd, const iovec* parts, std::size_t count,
+                  int flags);
   /// The program has closed `fd`, which stood for that connection.
   void (*closed)(std::uintptr_t connection);
   int (*getpeername)(std::uintptr_t connection, int fd, sockaddr* address, socklen_t* length);
@@ -54,12 +56,13 @@ struct EngineApi {
                     socklen_t* length);
   int (*setsockopt)(std::uintptr_t connection, int fd, int level, int name, const void* value,
                     socklen_t length);
-  int (*getaddrinfo)(const char* node, const char* service, const addrinfo* hints, addrinfo** result);
+  int (*getaddrinfo)(const char* node, const char* service, const addrinfo* hints,
+                     addrinfo** result);
   int (*getnameinfo)(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
                      char* service, socklen_t service_size, int flags);
   /// The reentrant forms; `family` AF_INET or AF_INET6.
-  int (*gethostbyname_r)(const char* name, int family, hostent* entry, char* buffer, std::size_t size,
-                         hostent** result, int* h_error);
+  int (*gethostbyname_r)(const char* name, int family, hostent* entry, char* buffer,
+                         std::size_t size, hostent** result, int* h_error);
   int (*gethostbyaddr_r)(const void* address, socklen_t length, int family, hostent* entry,
                          char* buffer, std::size_t size, hostent** result, int* h_error);
   /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one

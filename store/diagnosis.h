@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include "store/cursors.h"
-#include "store/image.h"
-#include "store/match.h"
+#include "store/image/image.h"
+#include "store/match/match.h"
 #include "store/player.h"
+#include "store/session/cursors.h"
 
 namespace cassette {
 

@@ -14,7 +14,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "store/descriptor.h"
+#include "store/session/descriptor.h"
 
 namespace cassette {
 namespace {

@@ -18,13 +18,13 @@ struct Piece {
 };
 
 struct Interaction {
-  RequestMessage request;  ///< `target` is unused here: `uri` is what a cassette keeps
+  RequestMessage request;         ///< `target` is unused here: `uri` is what a cassette keeps
   bool request_has_body = false;  ///< false: the cassette says null
-  std::string uri;         ///< absolute, the default port left out
+  std::string uri;                ///< absolute, the default port left out
 
-  ResponseMessage response;    ///< meaningless when `error` is set
-  std::vector<Piece> chunks;   ///< empty: the body came in one piece (or nobody noted how it came)
-  std::string error;           ///< name of the errno or EAI code in place of a response, e.g. "ECONNREFUSED"
+  ResponseMessage response;   ///< meaningless when `error` is set
+  std::vector<Piece> chunks;  ///< empty: the body came in one piece (or nobody noted how it came)
+  std::string error;  ///< name of the errno or EAI code in place of a response, e.g. "ECONNREFUSED"
 
   /// When the request began: microseconds since 1970 UTC; nothing in cassettes of other tools.
   std::optional<std::int64_t> recorded_at;

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "store/settings.h"
+#include "store/settings/settings.h"
 
 namespace cassette {
 

@@ -15,9 +15,9 @@
 
 #include "parser/response_parser.h"
 #include "store/diagnosis.h"
-#include "store/journal.h"
+#include "store/journal/journal.h"
 #include "store/log.h"
-#include "store/session.h"
+#include "store/session/session.h"
 
 namespace cassette {
 

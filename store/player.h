@@ -14,8 +14,8 @@
 #include "parser/result.h"
 #include "parser/writer.h"
 #include "store/interaction.h"
-#include "store/match.h"
-#include "store/settings.h"
+#include "store/match/match.h"
+#include "store/settings/settings.h"
 
 namespace cassette {
 

@@ -69,7 +69,8 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
 
   int error = engine().service.ensure_running();
   if (error != 0) {
-    log(LogLevel::kError, std::string("the service thread cannot start: ") + strerrordesc_np(error));
+    log(LogLevel::kError,
+        std::string("the service thread cannot start: ") + strerrordesc_np(error));
     errno = ENOBUFS;
     return -1;
   }

@@ -158,8 +158,7 @@ bool Connection::wants_connect() const {
 void Connection::connect_upstream(const std::optional<Endpoint>& address, int error) {
   upstream_ = Upstream::kConnecting;
   if (address) {
-    int status =
-        engine().real.connect(sockets_.original, address->get(), address->length);
+    int status = engine().real.connect(sockets_.original, address->get(), address->length);
     error = status == 0 ? 0 : errno;
     if (error == EINPROGRESS || error == EINTR) {
       flush();

@@ -32,15 +32,15 @@ class Connection {
     int program_fd = -1;  ///< the number that the program knows it by, at first
     int engine_end = -1;
     int original = -1;
-    dev_t device = 0;     ///< identity of the program's end
+    dev_t device = 0;  ///< identity of the program's end
     ino_t inode = 0;
     std::size_t ballast = 0;  ///< bytes that keep the program's end from being writable (swap.h)
   };
 
   std::mutex mutex;
 
-  void begin(Player& player, Conversation::Terms terms, const Sockets& sockets, const Endpoint& peer,
-             Upstream upstream);
+  void begin(Player& player, Conversation::Terms terms, const Sockets& sockets,
+             const Endpoint& peer, Upstream upstream);
   bool live() const { return conversation_.has_value(); }
   /// Names this use of the object: events of an earlier one are stale.
   std::uint32_t generation() const { return generation_; }
@@ -116,15 +116,15 @@ class Connection {
   Upstream upstream_ = Upstream::kNone;
   bool program_finished_ = false;  ///< end of file from the program
   bool program_gone_ = false;
-  bool program_ended_ = false;     ///< our end of file to the program is sent
+  bool program_ended_ = false;  ///< our end of file to the program is sent
   bool upstream_ended_ = false;
-  bool engine_blocked_ = false;    ///< the engine end's buffer is full
+  bool engine_blocked_ = false;  ///< the engine end's buffer is full
   bool original_blocked_ = false;
-  std::uint32_t engine_events_ = 0;    ///< as registered with the service; 0: not registered
+  std::uint32_t engine_events_ = 0;  ///< as registered with the service; 0: not registered
   std::uint32_t original_events_ = 0;
-  std::int64_t patience_ = 0;          ///< of the conversation's present state
+  std::int64_t patience_ = 0;  ///< of the conversation's present state
   std::int64_t patience_ends_ = 0;
-  std::int64_t look_asked_ = 0;        ///< the time that the service was given last
+  std::int64_t look_asked_ = 0;  ///< the time that the service was given last
   int pending_error_ = 0;
   std::uint32_t generation_ = 0;
   std::uint32_t index_ = 0;

@@ -37,7 +37,9 @@ std::int64_t nanoseconds(std::uint32_t milliseconds) {
 }  // namespace
 
 Conversation::Conversation(Player& player, Terms terms)
-    : player_(player), terms_(std::move(terms)), keeps_raw_(terms_.policy != UpstreamPolicy::kNever) {
+    : player_(player),
+      terms_(std::move(terms)),
+      keeps_raw_(terms_.policy != UpstreamPolicy::kNever) {
   request_parser_.keep_body(keeps_raw_ || player_.needs_body());
 }
 
@@ -99,8 +101,9 @@ void Conversation::upstream_finished() {
     if (response_parser_.finish() == ParseEvent::kComplete) {
       record_response();
     } else if (exchange_.records) {
-      log(LogLevel::kWarn, place() + ": the server closed the connection before its response was "
-                                     "complete: not recorded");
+      log(LogLevel::kWarn, place() +
+                               ": the server closed the connection before its response was "
+                               "complete: not recorded");
     }
   }
   end();
@@ -302,8 +305,8 @@ void Conversation::queue(const PlayedResponse& response) {
   std::int64_t now = steady_now();
   std::size_t begin = 0;
   for (std::size_t i = 0; i < response.pieces.size(); ++i) {
-    std::size_t end = i + 1 < response.pieces.size() ? response.pieces[i + 1].offset
-                                                     : response.bytes.size();
+    std::size_t end =
+        i + 1 < response.pieces.size() ? response.pieces[i + 1].offset : response.bytes.size();
     double wait = static_cast<double>(nanoseconds(response.pieces[i].milliseconds));
     add(response.bytes.substr(begin, end - begin),
         now + static_cast<std::int64_t>(wait / terms_.replay_speed));
@@ -319,7 +322,8 @@ void Conversation::miss(const Decision& decision, std::string_view detail) {
     return;
   }
   std::string_view bytes = answer;
-  if (request_parser_.request().method == "HEAD") bytes = bytes.substr(0, bytes.find("\r\n\r\n") + 4);
+  if (request_parser_.request().method == "HEAD")
+    bytes = bytes.substr(0, bytes.find("\r\n\r\n") + 4);
   to_program_.add_copy(bytes);
   if (decision.reason == MissReason::kBadRequest || !request_parser_.keep_alive()) end();
 }
@@ -374,7 +378,8 @@ void Conversation::record_response() {
 
 void Conversation::note_piece(std::uint64_t before, std::uint64_t after) {
   if (after <= before) return;
-  auto milliseconds = static_cast<std::uint32_t>((steady_now() - exchange_.began_steady) / 1'000'000);
+  auto milliseconds =
+      static_cast<std::uint32_t>((steady_now() - exchange_.began_steady) / 1'000'000);
   std::vector<Piece>& pieces = exchange_.pieces;
   if (pieces.empty() || milliseconds - pieces.back().milliseconds >= kPieceMilliseconds) {
     pieces.push_back({before, milliseconds});
@@ -416,8 +421,8 @@ std::int64_t Conversation::patience() const {
 }
 
 bool Conversation::answers_inline() const {
-  return phase_ != Phase::kRelay && !exchange_.active && to_upstream_.empty() && !program_finished_ &&
-         to_program_.size() < kEnough;
+  return phase_ != Phase::kRelay && !exchange_.active && to_upstream_.empty() &&
+         !program_finished_ && to_program_.size() < kEnough;
 }
 
 bool Conversation::wants_program() const {

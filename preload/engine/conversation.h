@@ -32,7 +32,7 @@ class Conversation {
     std::string host;  ///< the name the program asked for, or the address
     std::uint16_t port = 0;
     UpstreamPolicy policy = UpstreamPolicy::kNever;
-    bool may_relay = false;   ///< bytes that are no HTTP may go to the real server
+    bool may_relay = false;  ///< bytes that are no HTTP may go to the real server
     bool reset_on_miss = false;
     double replay_speed = 0;
   };
@@ -115,14 +115,14 @@ class Conversation {
   Phase phase_ = Phase::kSniffing;
   RequestParser request_parser_;
   ResponseParser response_parser_;
-  std::string input_;       ///< the program's bytes that nothing has parsed yet
-  std::string raw_;         ///< the current request as sent, while it may still be forwarded
+  std::string input_;  ///< the program's bytes that nothing has parsed yet
+  std::string raw_;    ///< the current request as sent, while it may still be forwarded
   bool keeps_raw_;
   bool decided_ = false;
-  bool answered_ = false;   ///< the current request, before its end
+  bool answered_ = false;  ///< the current request, before its end
   Decision decision_;
   Exchange exchange_;
-  std::string scratch_;     ///< for responses that have to be framed anew
+  std::string scratch_;  ///< for responses that have to be framed anew
   bool program_finished_ = false;
   Output to_program_;
   Output to_upstream_;

@@ -69,9 +69,9 @@ void Endpoint::copy_to(sockaddr* out, socklen_t* out_length) const {
 bool is_left_alone(std::uint16_t port) {
   // Sorted. SSH, telnet, SMTP, DNS, POP3, NNTP, IMAP, LDAP, SMTPS, submission, LDAPS, DoT, IMAPS, POP3S,
   // SQL Server, Oracle, MySQL, PostgreSQL, AMQP(S), Redis, Cassandra, Kafka, memcached, MongoDB.
-  static constexpr std::uint16_t kPorts[] = {22,   23,   25,   53,   110,  119,  143,  389,   465,
-                                             587,  636,  853,  993,  995,  1433, 1521, 3306,  5432,
-                                             5671, 5672, 6379, 9042, 9092, 11211, 27017, 27018, 27019};
+  static constexpr std::uint16_t kPorts[] = {
+      22,   23,   25,   53,   110,  119,  143,  389,  465,  587,   636,   853,   993,  995,
+      1433, 1521, 3306, 5432, 5671, 5672, 6379, 9042, 9092, 11211, 27017, 27018, 27019};
   return std::binary_search(std::begin(kPorts), std::end(kPorts), port);
 }
 

@@ -14,8 +14,8 @@
 #include "preload/engine/clock.h"
 #include "preload/engine/interpose.h"
 #include "store/log.h"
-#include "store/session.h"
-#include "store/tree.h"
+#include "store/session/session.h"
+#include "store/settings/tree.h"
 
 namespace cassette {
 
@@ -121,9 +121,7 @@ void Engine::send_what_is_owed() {
   if (owed) connections.for_each([](Connection& connection) { connection.report_unfinished(); });
 }
 
-bool Engine::owns_process() const {
-  return process_.load(std::memory_order_relaxed) == getpid();
-}
+bool Engine::owns_process() const { return process_.load(std::memory_order_relaxed) == getpid(); }
 
 void Engine::leave() {
   if (!owns_process()) return;

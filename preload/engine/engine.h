@@ -15,7 +15,7 @@
 #include "preload/engine_api.h"
 #include "preload/hooks/real.h"
 #include "store/player.h"
-#include "store/settings.h"
+#include "store/settings/settings.h"
 
 namespace cassette {
 

@@ -158,12 +158,11 @@ int guarded_name(int failure, Body body) noexcept {
 
 int interpose_getaddrinfo(const char* node, const char* service, const addrinfo* hints,
                           addrinfo** result) {
-  return guarded_name(EAI_MEMORY,
-                      [&] { return engine_getaddrinfo(node, service, hints, result); });
+  return guarded_name(EAI_MEMORY, [&] { return engine_getaddrinfo(node, service, hints, result); });
 }
 
-int interpose_getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
-                          char* service, socklen_t service_size, int flags) {
+int interpose_getnameinfo(const sockaddr* address, socklen_t length, char* host,
+                          socklen_t host_size, char* service, socklen_t service_size, int flags) {
   return guarded_name(EAI_MEMORY, [&] {
     return engine_getnameinfo(address, length, host, host_size, service, service_size, flags);
   });

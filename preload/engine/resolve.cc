@@ -141,10 +141,10 @@ int engine_getaddrinfo(const char* node, const char* service, const addrinfo* hi
   Source source = source_of(node, service, name);
   if (source == Source::kPass) return kNotOurName;
   if (source == Source::kMadeUp) {
-    int family = hints != nullptr && hints->ai_family == AF_INET6 &&
-                         (hints->ai_flags & AI_V4MAPPED) == 0
-                     ? AF_INET6
-                     : AF_INET;
+    int family =
+        hints != nullptr && hints->ai_family == AF_INET6 && (hints->ai_flags & AI_V4MAPPED) == 0
+            ? AF_INET6
+            : AF_INET;
     Endpoint endpoint = engine().names.made_up(name, family);
     return answer_with(endpoint.host(), node, service, hints, result);
   }
@@ -180,8 +180,7 @@ int engine_gethostbyname_r(const char* node, int family, hostent* entry, char* b
     *h_error = NETDB_SUCCESS;
     return 0;
   }
-  int status =
-      engine().real.gethostbyname2_r(node, family, entry, buffer, size, result, h_error);
+  int status = engine().real.gethostbyname2_r(node, family, entry, buffer, size, result, h_error);
   if (status == 0 && *result != nullptr && !is_localhost(name)) {
     for (char** address = entry->h_addr_list; *address != nullptr; ++address) {
       engine().names.remember(name, endpoint_of(family, *address));

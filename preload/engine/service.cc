@@ -70,9 +70,7 @@ void* Service::thread_main(void* self) {
 void Service::watch(const Connection& connection, End end, int fd, std::uint32_t events,
                     std::uint32_t* registered) {
   if (events == *registered) return;
-  int operation = events == 0         ? EPOLL_CTL_DEL
-                  : *registered == 0 ? EPOLL_CTL_ADD
-                                     : EPOLL_CTL_MOD;
+  int operation = events == 0 ? EPOLL_CTL_DEL : *registered == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
   epoll_event event{};
   event.events = events;
   event.data.u64 = tag_of(connection, end);

@@ -18,9 +18,7 @@ bool begins_with_either(std::string_view bytes, std::string_view whole) {
   return bytes.substr(0, n) == whole.substr(0, n);
 }
 
-bool is_method_character(char c) {
-  return (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
-}
+bool is_method_character(char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; }
 
 Protocol sniff_line(std::string_view bytes) {
   std::size_t method = 0;

@@ -17,7 +17,8 @@ int close_hook(decltype(&::close) next, int fd) {
   if (__builtin_expect(owner == DescriptorTable::kNobody, 1) || inside_engine || !owns_table()) {
     return next(fd);
   }
-  if (owner == DescriptorTable::kPrivate) return 0;  // the program believes it is closing a stray one
+  if (owner == DescriptorTable::kPrivate)
+    return 0;  // the program believes it is closing a stray one
   descriptors.set_owner(fd, DescriptorTable::kNobody);
   int result = next(fd);
   int saved = errno;
@@ -32,9 +33,9 @@ int close_hook(decltype(&::close) next, int fd) {
 void follow(int from, int to) {
   if (to < 0 || from == to || inside_engine) return;
   Owner owner = descriptors.owner(from);
-  if (__builtin_expect(owner > DescriptorTable::kPrivate ||
-                           descriptors.owner(to) != DescriptorTable::kNobody,
-                       0) &&
+  if (__builtin_expect(
+          owner > DescriptorTable::kPrivate || descriptors.owner(to) != DescriptorTable::kNobody,
+          0) &&
       owns_table()) {
     descriptors.set_owner(to, owner > DescriptorTable::kPrivate ? owner : DescriptorTable::kNobody);
   }
@@ -50,8 +51,8 @@ int close_all_but_private(unsigned first, unsigned last, unsigned flags) {
   unsigned from = first;
   while (from <= last) {
     int kept = descriptors.next_private(from);
-    unsigned until = kept < 0 || static_cast<unsigned>(kept) > last ? last
-                                                                    : static_cast<unsigned>(kept) - 1;
+    unsigned until =
+        kept < 0 || static_cast<unsigned>(kept) > last ? last : static_cast<unsigned>(kept) - 1;
     if (kept != static_cast<int>(from) && real().close_range != nullptr) {
       if (real().close_range(from, until, static_cast<int>(flags)) != 0) return -1;
     }

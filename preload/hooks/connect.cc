@@ -35,9 +35,8 @@ int connect_intercepted(int fd, const sockaddr* address, socklen_t length) {
     return -1;
   }
   EngineCall call = enter_engine();
-  int result = owner > DescriptorTable::kPrivate
-                   ? api->connect_again(owner, fd, address, length)
-                   : api->connect(fd, address, length);
+  int result = owner > DescriptorTable::kPrivate ? api->connect_again(owner, fd, address, length)
+                                                 : api->connect(fd, address, length);
   if (result == kPassThrough && owner > DescriptorTable::kPrivate) {
     result = api->connect(fd, address, length);  // the number was reused past the hooks
   }

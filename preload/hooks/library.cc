@@ -14,8 +14,8 @@
 #include <cstring>
 
 #include "preload/hooks/message.h"
-#include "store/setting_names.h"
-#include "store/tree.h"
+#include "store/settings/setting_names.h"
+#include "store/settings/tree.h"
 
 namespace cassette {
 
@@ -51,8 +51,7 @@ void take_snapshot() {
     if (matters(*entry)) size += std::strlen(*entry) + 1;
   }
   if (size > sizeof snapshot_space) {
-    void* memory =
-        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) fatal("no memory for the settings");
     snapshot = static_cast<char*>(memory);
   }
@@ -120,7 +119,7 @@ void read_arguments(char* space, std::size_t size, char** arguments, int limit, 
 int given_count;
 char** given_arguments;
 
-// The first process of a tree gives it its name; see store/tree.h. A relative CASSETTE means the
+// The first process of a tree gives it its name; see store/settings/tree.h. A relative CASSETTE means the
 // directory of that process for all of its children, wherever they go.
 void join_tree() {
   if (const char* tree = environment(kTreeVariable)) {
@@ -192,8 +191,8 @@ void load_engine() {
     message("the engine cannot be loaded, connections are refused: ", dlerror());
     return;
   }
-  auto* begin = reinterpret_cast<decltype(&cassette_engine_start)>(
-      dlsym(object, "cassette_engine_start"));
+  auto* begin =
+      reinterpret_cast<decltype(&cassette_engine_start)>(dlsym(object, "cassette_engine_start"));
   const EngineApi* api = begin != nullptr ? begin(&host) : nullptr;
   if (api == nullptr) {
     message("another version's engine, connections are refused: ", path);

@@ -95,8 +95,7 @@ int getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t
   const EngineApi* api = asked_engine(&refuse);
   if (api != nullptr) {
     EngineCall call = enter_engine();
-    int status =
-        api->getnameinfo(address, length, host, host_size, service, service_size, flags);
+    int status = api->getnameinfo(address, length, host, host_size, service, service_size, flags);
     exit_engine(call);
     if (status != kNotOurName) return status;
   }
@@ -160,7 +159,8 @@ int gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* 
   const EngineApi* api = asked_engine(&refuse);
   if (api != nullptr) {
     EngineCall call = enter_engine();
-    int status = api->gethostbyaddr_r(address, length, family, entry, buffer, size, result, h_error);
+    int status =
+        api->gethostbyaddr_r(address, length, family, entry, buffer, size, result, h_error);
     exit_engine(call);
     if (status != kPassThrough) return status;
   }

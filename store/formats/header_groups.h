@@ -36,7 +36,8 @@ inline std::vector<std::string_view> order_beyond_groups(const Headers& headers,
   std::size_t at = 0;
   bool told = true;
   for (const HeaderGroup& group : groups) {
-    for (std::size_t i = 0; i < group.values.size(); ++i) told = told && headers.at(at++).name == group.name;
+    for (std::size_t i = 0; i < group.values.size(); ++i)
+      told = told && headers.at(at++).name == group.name;
   }
   std::vector<std::string_view> order;
   if (!told) {

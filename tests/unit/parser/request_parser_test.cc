@@ -33,9 +33,10 @@ RequestParser at_headers(std::string_view input) {
 }
 
 TEST(RequestParser, KeepsFieldsAsSentButForSurroundingWhiteSpace) {
-  EXPECT_EQ(parsed("GET /a?b HTTP/1.1\r\nhOst:x\r\nA:  b \t c \t\r\nE:\r\nA: d,e\r\n\r\n"),
-            "head GET /a?b HTTP/1.1 keep-alive\n  [hOst]=[x]\n  [A]=[b \t c]\n  [E]=[]\n  [A]=[d,e]\n"
-            "complete 0 []\n");
+  EXPECT_EQ(
+      parsed("GET /a?b HTTP/1.1\r\nhOst:x\r\nA:  b \t c \t\r\nE:\r\nA: d,e\r\n\r\n"),
+      "head GET /a?b HTTP/1.1 keep-alive\n  [hOst]=[x]\n  [A]=[b \t c]\n  [E]=[]\n  [A]=[d,e]\n"
+      "complete 0 []\n");
 }
 
 TEST(RequestParser, ReportsHeadersThenCompleteEvenWithNothingMoreToFeed) {
@@ -57,16 +58,20 @@ TEST(RequestParser, TakesEveryFormOfTarget) {
 }
 
 TEST(RequestParser, CompletesConnectAfterTheHeadAndGoesOnWhenItIsDeclined) {
-  EXPECT_EQ(parsed("CONNECT a.example:443 HTTP/1.1\r\nContent-Length: 3\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
-            "head CONNECT a.example:443 HTTP/1.1 keep-alive connect\n  [Content-Length]=[3]\n"
-            "complete 0 []\nhead GET / HTTP/1.1 keep-alive\ncomplete 0 []\n");
+  EXPECT_EQ(
+      parsed("CONNECT a.example:443 HTTP/1.1\r\nContent-Length: 3\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+      "head CONNECT a.example:443 HTTP/1.1 keep-alive connect\n  [Content-Length]=[3]\n"
+      "complete 0 []\nhead GET / HTTP/1.1 keep-alive\ncomplete 0 []\n");
 }
 
 TEST(RequestParser, TakesAnyTokenForAMethod) {
   EXPECT_EQ(at_headers("QUERY / HTTP/1.1\r\n\r\n").request().method, "QUERY");
-  EXPECT_EQ(at_headers("x-!#$%&'*+.^_`|~9 / HTTP/1.1\r\n\r\n").request().method, "x-!#$%&'*+.^_`|~9");
-  EXPECT_EQ(error_of("G(T / HTTP/1.1\r\n\r\n"), "an invalid character in the method in the request, line 1");
-  EXPECT_EQ(error_of(" / HTTP/1.1\r\n\r\n"), "an invalid character in the method in the request, line 1");
+  EXPECT_EQ(at_headers("x-!#$%&'*+.^_`|~9 / HTTP/1.1\r\n\r\n").request().method,
+            "x-!#$%&'*+.^_`|~9");
+  EXPECT_EQ(error_of("G(T / HTTP/1.1\r\n\r\n"),
+            "an invalid character in the method in the request, line 1");
+  EXPECT_EQ(error_of(" / HTTP/1.1\r\n\r\n"),
+            "an invalid character in the method in the request, line 1");
 }
 
 TEST(RequestParser, SkipsEmptyLinesBeforeARequestAndCountsThem) {
@@ -82,8 +87,9 @@ TEST(RequestParser, SkipsEmptyLinesBeforeARequestAndCountsThem) {
 TEST(RequestParser, ReadsBodiesOfEveryByte) {
   std::string body;
   for (int i = 0; i < 256; ++i) body += static_cast<char>(i);
-  EXPECT_EQ(parsed("PUT / HTTP/1.1\r\nContent-Length: 256\r\n\r\n" + body),
-            "head PUT / HTTP/1.1 keep-alive\n  [Content-Length]=[256]\ncomplete 256 [" + body + "]\n");
+  EXPECT_EQ(
+      parsed("PUT / HTTP/1.1\r\nContent-Length: 256\r\n\r\n" + body),
+      "head PUT / HTTP/1.1 keep-alive\n  [Content-Length]=[256]\ncomplete 256 [" + body + "]\n");
 }
 
 TEST(RequestParser, ReadsChunksWithExtensionsAndKeepsTrailersApart) {
@@ -96,10 +102,11 @@ TEST(RequestParser, ReadsChunksWithExtensionsAndKeepsTrailersApart) {
 }
 
 TEST(RequestParser, LeavesInnerCodingsInTheBody) {
-  EXPECT_EQ(parsed("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
-                   "2\r\n\x1f\x8b\r\n0\r\n\r\n"),
-            "head POST / HTTP/1.1 keep-alive\n  [Transfer-Encoding]=[gzip]\n"
-            "  [Transfer-Encoding]=[chunked]\ncomplete 2 [\x1f\x8b]\n");
+  EXPECT_EQ(
+      parsed("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "2\r\n\x1f\x8b\r\n0\r\n\r\n"),
+      "head POST / HTTP/1.1 keep-alive\n  [Transfer-Encoding]=[gzip]\n"
+      "  [Transfer-Encoding]=[chunked]\ncomplete 2 [\x1f\x8b]\n");
 }
 
 TEST(RequestParser, KnowsWhetherTheConnectionPersists) {
@@ -122,7 +129,8 @@ TEST(RequestParser, ParsesOnBehindConnectionClose) {
 
 TEST(RequestParser, SeesAnExpectationOnlyWithABodyToCome) {
   const auto expects = [](const std::string& rest) {
-    return at_headers("POST / HTTP/" + rest + "\r\nExpect: 100-Continue\r\n\r\n").expects_continue();
+    return at_headers("POST / HTTP/" + rest + "\r\nExpect: 100-Continue\r\n\r\n")
+        .expects_continue();
   };
   EXPECT_TRUE(expects("1.1\r\nContent-Length: 1"));
   EXPECT_TRUE(expects("1.1\r\nTransfer-Encoding: chunked"));
@@ -132,11 +140,12 @@ TEST(RequestParser, SeesAnExpectationOnlyWithABodyToCome) {
 }
 
 TEST(RequestParser, RecognisesAnUpgradeAndLosesNothingBehindIt) {
-  EXPECT_EQ(parsed("POST /c HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n"
-                   "\r\nhiGET / HTTP/1.1\r\nConnection: upgrade\r\n\r\n"),
-            "head POST /c HTTP/1.1 keep-alive offers-upgrade\n  [Connection]=[Upgrade]\n"
-            "  [Upgrade]=[h2c]\n  [Content-Length]=[2]\ncomplete 2 [hi]\n"
-            "head GET / HTTP/1.1 keep-alive\n  [Connection]=[upgrade]\ncomplete 0 []\n");
+  EXPECT_EQ(
+      parsed("POST /c HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n"
+             "\r\nhiGET / HTTP/1.1\r\nConnection: upgrade\r\n\r\n"),
+      "head POST /c HTTP/1.1 keep-alive offers-upgrade\n  [Connection]=[Upgrade]\n"
+      "  [Upgrade]=[h2c]\n  [Content-Length]=[2]\ncomplete 2 [hi]\n"
+      "head GET / HTTP/1.1 keep-alive\n  [Connection]=[upgrade]\ncomplete 0 []\n");
 }
 
 TEST(RequestParser, TakesBareLineFeedsAndFoldedLines) {
@@ -162,7 +171,8 @@ TEST(RequestParser, PrefersTransferEncodingToContentLengthAndDoesNotPersist) {
     EXPECT_FALSE(parser.keep_alive());
   }
   EXPECT_EQ(
-      at_headers("POST / HTTP/1.1\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n").keep_alive(),
+      at_headers("POST / HTTP/1.1\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n")
+          .keep_alive(),
       true);
 }
 
@@ -173,8 +183,10 @@ TEST(RequestParser, TakesEqualContentLengthsForOne) {
 }
 
 TEST(RequestParser, SaysWhatIsWrongAndWhere) {
-  EXPECT_EQ(error_of("GET /a b HTTP/1.1\r\n\r\n"), "no HTTP/1.x behind the target in the request, line 1");
-  EXPECT_EQ(error_of("GET / RTSP/1.0\r\n\r\n"), "no HTTP/1.x behind the target in the request, line 1");
+  EXPECT_EQ(error_of("GET /a b HTTP/1.1\r\n\r\n"),
+            "no HTTP/1.x behind the target in the request, line 1");
+  EXPECT_EQ(error_of("GET / RTSP/1.0\r\n\r\n"),
+            "no HTTP/1.x behind the target in the request, line 1");
   EXPECT_EQ(error_of("GET /\r\n\r\n"), "no HTTP/1.x behind the target in the head of the request");
   EXPECT_EQ(error_of("GET /\x01 HTTP/1.1\r\n\r\n"),
             "an invalid character in the target in the request, line 1");
@@ -184,11 +196,14 @@ TEST(RequestParser, SaysWhatIsWrongAndWhere) {
             "an HTTP version other than 1.0 and 1.1 in the request, line 1");
   EXPECT_EQ(error_of("GET / HTTP/1.1\r\nA: b\r\nno colon\r\n\r\n"),
             "no colon behind a field name, or an invalid character in it in the request, line 3");
-  EXPECT_EQ(error_of("GET / HTTP/1.1\r\nA b: c\r\n\r\n"), "a space in a field name in the request, line 2");
-  EXPECT_EQ(error_of("GET / HTTP/1.1\r\n: c\r\n\r\n"), "a field without a name in the request, line 2");
+  EXPECT_EQ(error_of("GET / HTTP/1.1\r\nA b: c\r\n\r\n"),
+            "a space in a field name in the request, line 2");
+  EXPECT_EQ(error_of("GET / HTTP/1.1\r\n: c\r\n\r\n"),
+            "a field without a name in the request, line 2");
   EXPECT_EQ(error_of("GET / HTTP/1.1\r\n A: b\r\n\r\n"),
             "unexpected space after start line in the request, line 2");
-  EXPECT_EQ(error_of("GET / HTTP/1.1\r\nA: b\r\nB:\rx\r\n\r\n"), "a CR without LF in the request, line 3");
+  EXPECT_EQ(error_of("GET / HTTP/1.1\r\nA: b\r\nB:\rx\r\n\r\n"),
+            "a CR without LF in the request, line 3");
   EXPECT_EQ(error_of("GET / HTTP/1.1\r\n\rX"), "a CR without LF in the request, line 2");
 }
 
@@ -196,18 +211,25 @@ TEST(RequestParser, RefusesLengthsThatMakeNoSense) {
   const auto error = [](const std::string& fields) {
     return error_of("POST / HTTP/1.1\r\n" + fields + "\r\n\r\n");
   };
-  EXPECT_EQ(error("Content-Length: -1"), "invalid character in Content-Length in the request, line 2");
-  EXPECT_EQ(error("Content-Length: 5, 5"), "invalid character in Content-Length in the request, line 2");
-  EXPECT_EQ(error("Content-Length: 18446744073709551616"), "Content-Length overflow in the request, line 2");
+  EXPECT_EQ(error("Content-Length: -1"),
+            "invalid character in Content-Length in the request, line 2");
+  EXPECT_EQ(error("Content-Length: 5, 5"),
+            "invalid character in Content-Length in the request, line 2");
+  EXPECT_EQ(error("Content-Length: 18446744073709551616"),
+            "Content-Length overflow in the request, line 2");
   EXPECT_EQ(error("Content-Length: 1\r\nContent-Length: 2"),
             "two Content-Length fields with different values, 1 and 2 in the head of the request");
-  EXPECT_EQ(error("Content-Length: 17179869185"),
-            "Content-Length 17179869185, more than the limit of 17179869184 in the head of the request");
-  EXPECT_EQ(error("Transfer-Encoding: gzip"), "a transfer coding without chunked in the head of the request");
-  EXPECT_EQ(error("Transfer-Encoding: chunked, gzip"),
-            "chunked is not the last transfer coding, or is there twice in the head of the request");
-  EXPECT_EQ(error("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
-            "chunked is not the last transfer coding, or is there twice in the head of the request");
+  EXPECT_EQ(
+      error("Content-Length: 17179869185"),
+      "Content-Length 17179869185, more than the limit of 17179869184 in the head of the request");
+  EXPECT_EQ(error("Transfer-Encoding: gzip"),
+            "a transfer coding without chunked in the head of the request");
+  EXPECT_EQ(
+      error("Transfer-Encoding: chunked, gzip"),
+      "chunked is not the last transfer coding, or is there twice in the head of the request");
+  EXPECT_EQ(
+      error("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
+      "chunked is not the last transfer coding, or is there twice in the head of the request");
 }
 
 TEST(RequestParser, RefusesBrokenChunks) {
@@ -217,14 +239,16 @@ TEST(RequestParser, RefusesBrokenChunks) {
   for (const char* size : {"-1\r\n", "x\r\n", " 1\r\n", "1 1\r\n", "0x1\r\n", "\r\n", ";a\r\n"}) {
     EXPECT_EQ(error(size), "an invalid chunk size in the body of the request") << size;
   }
-  EXPECT_EQ(error("ffffffffffffffffffff\r\n"), "more bytes than the limit allows in the body of the request");
+  EXPECT_EQ(error("ffffffffffffffffffff\r\n"),
+            "more bytes than the limit allows in the body of the request");
   EXPECT_EQ(error("3\r\nabcd\r\n"),
             "no line end behind a chunk, its size is wrong in the body of the request");
   EXPECT_EQ(error("3\rX"), "a CR without LF in the line of a chunk in the body of the request");
   EXPECT_EQ(error("3;" + std::string(20000, 'e')),
             "an endless chunk size or extension in the body of the request");
-  EXPECT_EQ(error("0\r\nbad\r\n\r\n"),
-            "no colon behind a field name, or an invalid character in it in the trailers of the request");
+  EXPECT_EQ(
+      error("0\r\nbad\r\n\r\n"),
+      "no colon behind a field name, or an invalid character in it in the trailers of the request");
 }
 
 TEST(RequestParser, HoldsToItsLimitsToTheByte) {
@@ -237,7 +261,8 @@ TEST(RequestParser, HoldsToItsLimitsToTheByte) {
             "more than 4 bytes of start line and fields in the request, line 1");
 
   const std::string chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-  EXPECT_EQ(error_of(chunked + "3\r\nabc\r\n0\r\n\r\n", {.head = 100, .body = 3}).substr(0, 4), "head");
+  EXPECT_EQ(error_of(chunked + "3\r\nabc\r\n0\r\n\r\n", {.head = 100, .body = 3}).substr(0, 4),
+            "head");
   EXPECT_EQ(error_of(chunked + "3\r\nabc\r\n1\r\nd", {.head = 100, .body = 3}),
             "more bytes than the limit allows in the body of the request");
   // Trailers are counted with the head.

@@ -16,15 +16,17 @@ std::string parsed(std::string_view input, std::string_view method = "GET") {
 }
 
 TEST(ResponseParser, ReadsABodyOfContentLength) {
-  EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 2\r\n\r\nab"),
-            "head 200 [OK] HTTP/1.1 content-length keep-alive\n  [Set-Cookie]=[a]\n"
-            "  [Set-Cookie]=[b]\n  [Content-Length]=[2]\ncomplete 2 [ab]\n");
+  EXPECT_EQ(
+      parsed("HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 2\r\n\r\nab"),
+      "head 200 [OK] HTTP/1.1 content-length keep-alive\n  [Set-Cookie]=[a]\n"
+      "  [Set-Cookie]=[b]\n  [Content-Length]=[2]\ncomplete 2 [ab]\n");
 }
 
 TEST(ResponseParser, ReadsChunksAndTrailers) {
-  EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nT: u\r\n\r\n"),
-            "head 200 [OK] HTTP/1.1 chunked keep-alive\n  [Transfer-Encoding]=[chunked]\n"
-            "complete 2 [ab]\n  trailer [T]=[u]\n");
+  EXPECT_EQ(
+      parsed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nT: u\r\n\r\n"),
+      "head 200 [OK] HTTP/1.1 chunked keep-alive\n  [Transfer-Encoding]=[chunked]\n"
+      "complete 2 [ab]\n  trailer [T]=[u]\n");
 }
 
 TEST(ResponseParser, ReadsUntilTheEndOfTheConnection) {
@@ -48,12 +50,13 @@ TEST(ResponseParser, FinishesRightAfterTheHead) {
 }
 
 TEST(ResponseParser, ExpectsNoBodyWhereThereIsNone) {
-  EXPECT_EQ(parsed("HTTP/1.1 204 No\r\nContent-Length: 4\r\n\r\nHTTP/1.1 304 Same\r\n"
-                   "Transfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
-            "head 204 [No] HTTP/1.1 none keep-alive\n  [Content-Length]=[4]\ncomplete 0 []\n"
-            "head 304 [Same] HTTP/1.1 none keep-alive\n  [Transfer-Encoding]=[chunked]\n"
-            "complete 0 []\nhead 200 [OK] HTTP/1.1 content-length keep-alive\n"
-            "  [Content-Length]=[0]\ncomplete 0 []\n");
+  EXPECT_EQ(
+      parsed("HTTP/1.1 204 No\r\nContent-Length: 4\r\n\r\nHTTP/1.1 304 Same\r\n"
+             "Transfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+      "head 204 [No] HTTP/1.1 none keep-alive\n  [Content-Length]=[4]\ncomplete 0 []\n"
+      "head 304 [Same] HTTP/1.1 none keep-alive\n  [Transfer-Encoding]=[chunked]\n"
+      "complete 0 []\nhead 200 [OK] HTTP/1.1 content-length keep-alive\n"
+      "  [Content-Length]=[0]\ncomplete 0 []\n");
 }
 
 TEST(ResponseParser, ExpectsNoBodyInTheAnswerToHeadOnly) {
@@ -107,21 +110,26 @@ TEST(ResponseParser, SaysHowFarACutResponseCame) {
   };
   EXPECT_EQ(error("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"),
             "the connection ended within the body of the response, after 2 of 5 bytes\n");
-  EXPECT_EQ(error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"),
-            "the connection ended within the body of the response, after 3 bytes and before the last"
-            " chunk\n");
+  EXPECT_EQ(
+      error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"),
+      "the connection ended within the body of the response, after 3 bytes and before the last"
+      " chunk\n");
   EXPECT_EQ(error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"),
             "the connection ended within the trailers of the response\n");
-  EXPECT_EQ(error("HTTP/1.1 200 OK\r\nA"), "the connection ended within the head of the response\n");
+  EXPECT_EQ(error("HTTP/1.1 200 OK\r\nA"),
+            "the connection ended within the head of the response\n");
   EXPECT_EQ(parsed(""), "");
   EXPECT_EQ(parsed("\r\n"), "");
 }
 
 TEST(ResponseParser, RefusesWhatIsNoResponse) {
   EXPECT_EQ(parsed("<html>"), "error no HTTP/1.x at the start in the response, line 1\n");
-  EXPECT_EQ(parsed("SSH-2.0-OpenSSH\r\n"), "error no HTTP/1.x at the start in the response, line 1\n");
-  EXPECT_EQ(parsed("HTTP/1.1 abc OK\r\n\r\n"), "error an invalid status code in the response, line 1\n");
-  EXPECT_EQ(parsed("HTTP/1.1 20 OK\r\n\r\n"), "error a status code below 100 in the head of the response\n");
+  EXPECT_EQ(parsed("SSH-2.0-OpenSSH\r\n"),
+            "error no HTTP/1.x at the start in the response, line 1\n");
+  EXPECT_EQ(parsed("HTTP/1.1 abc OK\r\n\r\n"),
+            "error an invalid status code in the response, line 1\n");
+  EXPECT_EQ(parsed("HTTP/1.1 20 OK\r\n\r\n"),
+            "error a status code below 100 in the head of the response\n");
   EXPECT_EQ(parsed("HTTP/1.1 200 O\rK\r\n\r\n"), "error a CR without LF in the response, line 1\n");
 }
 
@@ -133,13 +141,14 @@ TEST(ResponseParser, TakesAnEmptyReasonAndBytesOfAnyLanguage) {
 }
 
 TEST(ResponseParser, LimitsABodyOfUnknownLength) {
-  EXPECT_EQ(response_transcript({"HTTP/1.1 200 OK\r\n\r\nab", "cd"}, "GET", {.head = 99, .body = 3}),
-            "head 200 [OK] HTTP/1.1 until-close\n"
-            "error more than 3 bytes of body in the body of the response\n");
-  // Without a body its announced length does not matter.
   EXPECT_EQ(
-      response_transcript({"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"}, "HEAD", {.head = 99, .body = 3}),
-      "head 200 [OK] HTTP/1.1 none keep-alive\n  [Content-Length]=[9]\ncomplete 0 []\n");
+      response_transcript({"HTTP/1.1 200 OK\r\n\r\nab", "cd"}, "GET", {.head = 99, .body = 3}),
+      "head 200 [OK] HTTP/1.1 until-close\n"
+      "error more than 3 bytes of body in the body of the response\n");
+  // Without a body its announced length does not matter.
+  EXPECT_EQ(response_transcript({"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"}, "HEAD",
+                                {.head = 99, .body = 3}),
+            "head 200 [OK] HTTP/1.1 none keep-alive\n  [Content-Length]=[9]\ncomplete 0 []\n");
 }
 
 }  // namespace

@@ -39,8 +39,9 @@ TEST(AnySplit, GivesTheSameRequests) {
 
 TEST(AnySplit, GivesTheSameResponses) {
   for (const ResponseInput& input : response_inputs()) {
-    expect_the_same_however_split(
-        input.bytes, [&](const Pieces& pieces) { return response_transcript(pieces, input.method); });
+    expect_the_same_however_split(input.bytes, [&](const Pieces& pieces) {
+      return response_transcript(pieces, input.method);
+    });
   }
 }
 

@@ -78,7 +78,8 @@ class Transcript {
         append_head(text_, parser_);
         break;
       case ParseEvent::kComplete:
-        text_ += "complete " + std::to_string(parser_.body_size()) + " [" + message_of(parser_).body + "]\n";
+        text_ += "complete " + std::to_string(parser_.body_size()) + " [" +
+                 message_of(parser_).body + "]\n";
         append_fields(text_, "  trailer ", message_of(parser_).trailers);
         break;
       case ParseEvent::kError:
@@ -90,7 +91,9 @@ class Transcript {
 
   bool failed() const { return failed_; }
   /// What was reported, and whether the parser is left within a message.
-  std::string text() const { return failed_ || !parser_.in_message() ? text_ : text_ + "in message\n"; }
+  std::string text() const {
+    return failed_ || !parser_.in_message() ? text_ : text_ + "in message\n";
+  }
 
  private:
   Parser& parser_;
@@ -98,7 +101,8 @@ class Transcript {
   bool failed_ = false;
 };
 
-inline std::string request_transcript(const std::vector<std::string_view>& pieces, ParseLimits limits = {}) {
+inline std::string request_transcript(const std::vector<std::string_view>& pieces,
+                                      ParseLimits limits = {}) {
   RequestParser parser(limits);
   Transcript<RequestParser> transcript(parser);
   for (const std::string_view piece : pieces) transcript.feed(piece);

@@ -68,7 +68,8 @@ TEST(WriteResponse, WritesChunksAsTheyWereRecorded) {
   message.trailers.add("T", "u");
   const std::string head = "HTTP/1.1 200 R\r\nTransfer-Encoding: chunked\r\n\r\n";
   EXPECT_EQ(write_response(message, {}).bytes, head + "6\r\nabcdef\r\n0\r\nT: u\r\n\r\n");
-  EXPECT_EQ(write_response(message, {}, {1, 6}).bytes, head + "1\r\na\r\n5\r\nbcdef\r\n0\r\nT: u\r\n\r\n");
+  EXPECT_EQ(write_response(message, {}, {1, 6}).bytes,
+            head + "1\r\na\r\n5\r\nbcdef\r\n0\r\nT: u\r\n\r\n");
   // Offsets that do not fit the body lose nothing of it.
   EXPECT_EQ(write_response(message, {}, {2, 2, 1, 4}).bytes,
             head + "2\r\nab\r\n2\r\ncd\r\n2\r\nef\r\n0\r\nT: u\r\n\r\n");
@@ -88,7 +89,8 @@ TEST(WriteResponse, SparesAnHttp10PeerTheChunks) {
 }
 
 TEST(WriteResponse, KeepsAnHttp10ConnectionThatWasKept) {
-  const ResponseMessage message = response(200, {{"Connection", "keep-alive"}, {"Content-Length", "1"}}, "a");
+  const ResponseMessage message =
+      response(200, {{"Connection", "keep-alive"}, {"Content-Length", "1"}}, "a");
   EXPECT_EQ(written(message, {.http_1_0 = true}),
             "HTTP/1.1 200 R\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\na");
   EXPECT_EQ(written(response(200, {{"Content-Length", "1"}}, "a"), {.http_1_0 = true}),
@@ -105,7 +107,8 @@ TEST(WriteResponse, AnswersHeadAsRecordedWithoutABody) {
 
 TEST(WriteResponse, WritesNoBodyWhereNoneCanBe) {
   EXPECT_EQ(written(response(204, {{"A", "b"}}, "x")), "HTTP/1.1 204 R\r\nA: b\r\n\r\n");
-  EXPECT_EQ(written(response(204, {{"Content-Length", "5"}})), "HTTP/1.1 204 R\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(written(response(204, {{"Content-Length", "5"}})),
+            "HTTP/1.1 204 R\r\nContent-Length: 0\r\n\r\n");
   EXPECT_EQ(written(response(304, {{"Content-Length", "5"}}, "x")),
             "HTTP/1.1 304 R\r\nContent-Length: 5\r\n\r\n");
   EXPECT_EQ(written(response(100, {})), "HTTP/1.1 100 R\r\n\r\n");
@@ -125,7 +128,8 @@ TEST(WriteRequest, FramesTheBody) {
             "POST /t HTTP/1.1\r\ncontent-length: 2\r\nHost: h\r\n\r\nab");
   EXPECT_EQ(write_request(request({{"Content-Length", "0"}})),
             "POST /t HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
-  RequestMessage chunked = request({{"Transfer-Encoding", "chunked"}, {"Content-Length", "1"}}, "ab");
+  RequestMessage chunked =
+      request({{"Transfer-Encoding", "chunked"}, {"Content-Length", "1"}}, "ab");
   chunked.trailers.add("T", "u");
   EXPECT_EQ(write_request(chunked),
             "POST /t HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nT: u\r\n\r\n");
@@ -166,7 +170,10 @@ std::vector<Framing> framings(std::size_t body_size) {
       {{{"X", "1"}, {"content-length", size}, {"x", ""}, {"X", "\xff\x01"}}, true, false, false},
       {{{"Connection", "close"}, {"Content-Length", size}}, true, false, false},
       {{{"Transfer-Encoding", "chunked"}, {"Trailer", "T"}}, false, true, false},
-      {{{"Transfer-Encoding", "a"}, {"X", "a, b"}, {"transfer-encoding", "b,Chunked"}}, false, true, false},
+      {{{"Transfer-Encoding", "a"}, {"X", "a, b"}, {"transfer-encoding", "b,Chunked"}},
+       false,
+       true,
+       false},
       {{{"Connection", "Keep-Alive, Close"}}, false, false, true},
       {{{"Transfer-Encoding", "gzip"}}, false, false, true},
   };

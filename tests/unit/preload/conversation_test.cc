@@ -153,7 +153,8 @@ TEST_F(ConversationTest, ForwardsPipelinedRequestsOneAtATime) {
 }
 
 TEST_F(ConversationTest, SaysContinueInReplayAndLeavesItToTheServerWhileRecording) {
-  std::string head = "POST /a HTTP/1.1\r\nHost: h.example\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+  std::string head =
+      "POST /a HTTP/1.1\r\nHost: h.example\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
   Conversation& recording = open();
   recording.from_program(head);
   EXPECT_EQ(program(), "");
@@ -259,14 +260,13 @@ TEST_F(ConversationTest, RefusesAProgramThatWaitsForTheServerToSpeakWhereNothing
   EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
 }
 
-TEST_F(ConversationTest, WaitsForEverWhereTheServerMaySpeak) {
-  EXPECT_EQ(open().patience(), 0);
-}
+TEST_F(ConversationTest, WaitsForEverWhereTheServerMaySpeak) { EXPECT_EQ(open().patience(), 0); }
 
 TEST_F(ConversationTest, AnswersARefusedExpectationBeforeTheBodyAsTheServerDid) {
   std::string head =
       "POST /a HTTP/1.1\r\nHost: h.example\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
-  std::string refused = "HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+  std::string refused =
+      "HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
   record(head, refused);
   Conversation& conversation = open(RecordMode::kNone);
   conversation.from_program(head);

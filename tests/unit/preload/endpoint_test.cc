@@ -59,7 +59,8 @@ TEST(Endpoint, CopiesOutCutToTheRoomButTellsTheWholeLength) {
 }
 
 TEST(Endpoint, LeavesOtherProtocolsPortsAlone) {
-  for (std::uint16_t port : {22, 25, 53, 110, 143, 389, 587, 993, 995, 3306, 5432, 6379, 11211, 27017}) {
+  for (std::uint16_t port :
+       {22, 25, 53, 110, 143, 389, 587, 993, 995, 3306, 5432, 6379, 11211, 27017}) {
     EXPECT_TRUE(is_left_alone(port)) << port;
   }
   for (std::uint16_t port : {80, 443, 8080, 3000, 9200}) EXPECT_FALSE(is_left_alone(port)) << port;

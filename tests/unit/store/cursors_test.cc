@@ -1,5 +1,5 @@
 // Get-and-advance under threads and processes: each recorded answer exactly once, in order.
-#include "store/cursors.h"
+#include "store/session/cursors.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

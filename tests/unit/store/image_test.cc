@@ -1,5 +1,5 @@
 // The compiled cassette: what goes in comes out, and nothing read from a file is trusted.
-#include "store/image.h"
+#include "store/image/image.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // The journal: what was appended is read back whole, and what is torn or damaged takes nothing with
 // it.
-#include "store/journal.h"
+#include "store/journal/journal.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 // Which requests are the same: the matchers of vcrpy, one by one.
-#include "store/match.h"
+#include "store/match/match.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "store/canonical_body.h"
+#include "store/match/canonical_body.h"
 
 // Counts what the library allocates. AddressSanitizer and its like bring their own malloc.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

@@ -1,9 +1,9 @@
 // Merging: the table of merge.h, in order, once, and never over something that does not parse.
-#include "store/merge.h"
+#include "store/journal/merge.h"
 
 #include <gtest/gtest.h>
 
-#include "store/journal.h"
+#include "store/journal/journal.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace cassette {

@@ -1,5 +1,5 @@
 // No credential reaches the disk, and nothing else is changed on the way there.
-#include "store/redaction.h"
+#include "store/redaction/redaction.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>

@@ -1,5 +1,5 @@
 // Sessions: who shares one, who ends it, and what becomes of those that nobody ended.
-#include "store/session.h"
+#include "store/session/session.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,9 +9,9 @@
 #include <random>
 #include <thread>
 
-#include "store/journal.h"
-#include "store/session_files.h"
-#include "store/usage.h"
+#include "store/journal/journal.h"
+#include "store/journal/usage.h"
+#include "store/session/session_files.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace cassette {

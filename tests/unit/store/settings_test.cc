@@ -1,5 +1,5 @@
 // The settings of the contract: where they come from, which one wins, and what a bad one is told.
-#include "store/settings.h"
+#include "store/settings/settings.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "store/redaction.h"
-#include "store/setting_names.h"
+#include "store/redaction/redaction.h"
+#include "store/settings/setting_names.h"
 
 namespace cassette {
 namespace {

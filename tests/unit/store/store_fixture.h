@@ -19,7 +19,7 @@
 #include "store/cassette.h"
 #include "store/log.h"
 #include "store/player.h"
-#include "store/settings.h"
+#include "store/settings/settings.h"
 
 namespace cassette {
 

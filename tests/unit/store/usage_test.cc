@@ -1,5 +1,5 @@
 // Which interactions any run has replayed: a set, whoever adds to it and however often.
-#include "store/usage.h"
+#include "store/journal/usage.h"
 
 #include <gtest/gtest.h>
 

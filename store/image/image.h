@@ -1,0 +1,135 @@
+// A compiled cassette: a flat, position-independent, read-only run of bytes that any number of
+// processes map. Replay reads nothing else. It is made once a session (compile_image) and never
+// changes.
+//
+// Bytes (little-endian, as the machine writes them; not an exchange format):
+//   Header        magic, version, sizes, where the tables are
+//   Entry[n]      one an interaction, in the cassette's order
+//   Slot[2^k]     an open-addressing hash table by match key, load at most 1/2. A slot with
+//                 count 0 is empty. The number of a group is the number of its slot.
+//   uint32[n]     the members: each group's interactions, ascending, in one run
+//   uint64[m]     hashes of the places (host:port) that are answered for, ascending
+//   heap          strings, wire responses, pieces
+//
+// Nothing read from a file is trusted: open() checks magic, version, and that every table lies
+// inside; each access checks what it follows, and gives an empty value where the bytes are not what
+// they should be. So opening costs the same however large the cassette is.
+//
+// Thread safety: const after construction.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "parser/headers.h"
+#include "parser/result.h"
+#include "store/cassette.h"
+#include "store/match/match.h"
+
+namespace cassette {
+
+inline constexpr std::uint32_t kImageVersion = 1;
+
+/// What goes into an image beside the interactions.
+struct ImageContext {
+  std::string path;      ///< of the cassette, absolute
+  std::string settings;  ///< text, opaque here (session_settings.h)
+  bool existed = false;  ///< the cassette was there when the session began
+};
+
+/// The bytes of an image. Renders each response once, for an HTTP/1.1 peer.
+Result<std::string> compile_image(const Cassette& cassette, const Matcher& matcher,
+                                  const ImageContext& context);
+
+class Image {
+ public:
+  /// Interactions with one match key. `count` 0: there is none.
+  struct Group {
+    std::uint32_t number = 0;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+  };
+
+  /// Maps a file. Damaged, cut short, of another version: an error.
+  static Result<Image> open(const std::string& file);
+  /// The same over bytes in memory.
+  static Result<Image> from_bytes(std::string bytes);
+
+  Image(Image&& other) noexcept;
+  Image& operator=(Image&&) = delete;
+  ~Image();
+
+  bool existed() const;
+  std::string_view path() const;
+  std::string_view settings() const;
+  /// Nanoseconds since 1970: tells the first of several images of one cassette.
+  std::uint64_t created() const { return created_; }
+  /// How many interactions.
+  std::uint32_t size() const { return size_; }
+  /// How many group numbers there are (most are of empty slots).
+  std::uint32_t group_numbers() const { return slots_; }
+
+  Group find(const MatchKey& key) const;
+  Group group_of(std::uint32_t interaction) const;
+  /// The `index`-th interaction of a group.
+  std::uint32_t member(const Group& group, std::uint32_t index) const;
+  /// True when an interaction is with that place. `localhost` stands for all loopback names; port 0
+  /// for any port.
+  bool answers_for(std::string_view host, std::uint16_t port) const;
+
+  std::string_view id(std::uint32_t interaction) const;
+  std::string_view method(std::uint32_t interaction) const;
+  std::string_view uri(std::uint32_t interaction) const;
+  /// Name of the errno in place of a response, or empty.
+  std::string_view error(std::uint32_t interaction) const;
+  int status(std::uint32_t interaction) const;
+  void request_headers(std::uint32_t interaction, Headers& headers) const;
+  /// Kept only where the matcher compares bodies.
+  std::string_view request_body(std::uint32_t interaction) const;
+
+  /// The response for an HTTP/1.1 peer, whole.
+  std::string_view wire(std::uint32_t interaction) const;
+  /// Its head, with the empty line.
+  std::string_view wire_head(std::uint32_t interaction) const;
+  bool close_after(std::uint32_t interaction) const;
+  /// The same when only the head is sent, in answer to HEAD.
+  bool close_after_head(std::uint32_t interaction) const;
+  /// The answer came instead of a 100 (Continue): nobody waited for the body.
+  bool answers_before_body(std::uint32_t interaction) const;
+  /// When the pieces of the body arrived; offsets into wire(), ascending. Empty: nothing is known.
+  std::span<const Piece> pieces(std::uint32_t interaction) const;
+
+ private:
+  struct Header;
+  struct Entry;
+  struct Slot;
+  friend Result<std::string> compile_image(const Cassette&, const Matcher&, const ImageContext&);
+
+  Image() = default;
+  Result<void> adopt(const char* bytes, std::uint64_t size);
+  std::string_view view(std::uint64_t offset, std::uint64_t size) const;
+  const Entry& entry(std::uint32_t interaction) const;
+  std::string_view text(std::uint32_t interaction, int part) const;
+
+  const char* bytes_ = nullptr;
+  std::uint64_t total_ = 0;
+  bool mapped_ = false;
+  std::string owned_;
+
+  // Copied out of the header, so that what was checked is what is used.
+  std::uint32_t flags_ = 0;
+  std::uint32_t size_ = 0;
+  std::uint32_t slots_ = 0;
+  std::uint32_t origins_ = 0;
+  std::uint64_t created_ = 0;
+  std::string_view path_;
+  std::string_view settings_;
+  const Entry* entries_ = nullptr;
+  const Slot* slot_table_ = nullptr;
+  const std::uint32_t* members_ = nullptr;
+  const std::uint64_t* origin_table_ = nullptr;
+};
+
+}  // namespace cassette

@@ -1,0 +1,84 @@
+// The bytes of an image, for image.cc, which reads them, and image_compile.cc, which writes them.
+// image.h has the picture.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "store/image/image.h"
+#include "store/uri.h"
+
+namespace cassette::image_layout {
+
+inline constexpr char kMagic[8] = {'c', 'a', 's', 's', 'i', 'm', 'g', '\n'};
+inline constexpr std::uint32_t kExisted = 1;
+
+inline constexpr std::uint16_t kCloseAfter = 1;
+inline constexpr std::uint16_t kCloseAfterHead = 2;
+/// The server answered `Expect: 100-continue` with this, and never got the body.
+inline constexpr std::uint16_t kBeforeBody = 4;
+
+/// Parts of an entry's text, which stand one behind the other in the heap.
+enum Part { kId, kMethod, kUri, kErrorName, kRequestHeaders, kRequestBody, kParts };
+
+/// `port` 0 stands for any.
+inline std::uint64_t origin_hash(std::string_view host, std::uint16_t port) {
+  char folded[256];
+  if (is_localhost(host)) host = "localhost";
+  std::size_t length = std::min(host.size(), sizeof folded);
+  for (std::size_t i = 0; i < length; ++i) {
+    char c = host[i];
+    folded[i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return XXH64(folded, length, port);
+}
+
+}  // namespace cassette::image_layout
+
+namespace cassette {
+
+struct Image::Header {
+  char magic[8];
+  std::uint32_t version;
+  std::uint32_t flags;
+  std::uint64_t total;
+  std::uint64_t created;
+  std::uint32_t interactions;
+  std::uint32_t slots;
+  std::uint32_t origins;
+  std::uint32_t unused;
+  std::uint64_t entries_at;
+  std::uint64_t slots_at;
+  std::uint64_t members_at;
+  std::uint64_t origins_at;
+  std::uint64_t path_at;
+  std::uint64_t path_size;
+  std::uint64_t settings_at;
+  std::uint64_t settings_size;
+};
+
+struct Image::Entry {
+  std::uint32_t group;
+  std::uint16_t status;
+  std::uint16_t flags;
+  std::uint64_t text_at;
+  std::uint32_t part_size[image_layout::kParts];
+  std::uint64_t wire_at;
+  std::uint64_t wire_size;
+  std::uint64_t pieces_at;
+  std::uint32_t head_size;
+  std::uint32_t pieces;
+};
+
+struct Image::Slot {
+  std::uint64_t high;
+  std::uint64_t low;
+  std::uint32_t first;
+  std::uint32_t count;
+};
+
+}  // namespace cassette

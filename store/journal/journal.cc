@@ -1,0 +1,335 @@
+#include "store/journal/journal.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <exception>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "store/cassette.h"
+#include "store/files.h"
+#include "store/formats/json.h"
+#include "store/log.h"
+
+namespace cassette {
+
+namespace {
+
+constexpr std::string_view kMagic = "cassjnl1";
+constexpr std::size_t kHeadSize = 24;
+constexpr std::size_t kTailSize = 8;
+
+std::uint64_t number_at(std::string_view bytes, std::size_t at) {
+  std::uint64_t number = 0;
+  std::memcpy(&number, bytes.data() + at, sizeof number);
+  return number;
+}
+
+void append_number(std::string& out, std::uint64_t number) {
+  out.append(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
+std::uint64_t checksum(std::string_view head, std::string_view payload) {
+  XXH64_state_t state;
+  XXH64_reset(&state, 0);
+  XXH64_update(&state, head.data(), head.size());
+  XXH64_update(&state, payload.data(), payload.size());
+  return XXH64_digest(&state);
+}
+
+/// The size of the whole record that begins here, or 0.
+std::size_t whole_record(std::string_view bytes) {
+  if (bytes.size() < kHeadSize + kTailSize || !bytes.starts_with(kMagic)) return 0;
+  std::uint64_t payload = number_at(bytes, 8);
+  if (payload > bytes.size() - kHeadSize - kTailSize) return 0;
+  std::size_t size = kHeadSize + static_cast<std::size_t>(payload) + kTailSize;
+  if (number_at(bytes, size - kTailSize) != size) return 0;
+  if (checksum(bytes.substr(0, 16), bytes.substr(kHeadSize, payload)) != number_at(bytes, 16)) {
+    return 0;
+  }
+  return size;
+}
+
+std::optional<RecordMode> mode_of(std::string_view name) {
+  for (RecordMode mode : {RecordMode::kOnce, RecordMode::kNewEpisodes, RecordMode::kNone,
+                          RecordMode::kAll, RecordMode::kRewrite, RecordMode::kOff}) {
+    if (name_of(mode) == name) return mode;
+  }
+  return std::nullopt;
+}
+
+std::string_view next_word(std::string_view& line) {
+  std::size_t end = std::min(line.find(' '), line.size());
+  std::string_view word = line.substr(0, end);
+  line.remove_prefix(std::min(end + 1, line.size()));
+  return word;
+}
+
+template <typename Number>
+bool to_number(std::string_view word, Number& number) {
+  auto [end, problem] = std::from_chars(word.data(), word.data() + word.size(), number);
+  return problem == std::errc() && end == word.data() + word.size();
+}
+
+bool decode_payload(std::string_view payload, const std::string& name, JournalRecord& record) {
+  std::size_t end = payload.find('\n');
+  if (end == std::string_view::npos) return false;
+  std::string_view line = payload.substr(0, end);
+  record.session = next_word(line);
+  auto mode = mode_of(next_word(line));
+  if (!mode || !to_number(next_word(line), record.began) ||
+      !to_number(next_word(line), record.pid) || !to_number(next_word(line), record.sequence)) {
+    return false;
+  }
+  record.mode = *mode;
+  auto interaction = interaction_from_json(payload.substr(end + 1), name);
+  if (!interaction) return false;
+  record.interaction = std::move(*interaction);
+  return true;
+}
+
+int lock(int descriptor) {
+  int result;
+  do {
+    result = flock(descriptor, LOCK_EX);
+  } while (result != 0 && errno == EINTR);
+  return result;
+}
+
+bool leads_to(const std::string& path, const struct stat& opened) {
+  struct stat there {};
+  return lstat(path.c_str(), &there) == 0 && there.st_dev == opened.st_dev &&
+         there.st_ino == opened.st_ino;
+}
+
+/// Opens and locks what the path leads to once the lock is held. `flags` with O_CREAT: makes it.
+Result<Descriptor> open_locked(const std::string& path, int flags, mode_t mode) {
+  // Whoever replaced it just now was merging; it is not the same file forever.
+  for (int attempt = 0; attempt < 10000; ++attempt) {
+    Descriptor descriptor(
+        open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode));
+    if (!descriptor) return file_error("open the journal", path, errno);
+    struct stat opened {};
+    if (fstat(descriptor.get(), &opened) != 0) return file_error("open the journal", path, errno);
+    if (!S_ISREG(opened.st_mode)) {
+      return Error{"cannot open the journal " + path + ": it is not a regular file"};
+    }
+    if (lock(descriptor.get()) != 0) return file_error("lock the journal", path, errno);
+    if (leads_to(path, opened)) return descriptor;
+  }
+  return Error{"cannot lock the journal " + path + ": it is replaced all the time"};
+}
+
+/// A file that is larger than the process may write raises SIGXFSZ, which ends the program. It is
+/// held back around the write, and taken away when it came: the error is enough.
+class WithoutFileSizeSignal {
+ public:
+  WithoutFileSizeSignal() {
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+  }
+  ~WithoutFileSizeSignal() {
+    int saved = errno;
+    if (sigismember(&before_, SIGXFSZ) == 0) {
+      timespec at_once{};
+      while (came_ && sigtimedwait(&signal_, nullptr, &at_once) < 0 && errno == EINTR) {
+      }
+      pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    errno = saved;
+  }
+  void came() { came_ = true; }
+
+ private:
+  sigset_t signal_{};
+  sigset_t before_{};
+  bool came_ = false;
+};
+
+/// 0, or the errno.
+int write_whole(int descriptor, std::string_view bytes) {
+  WithoutFileSizeSignal guard;
+  while (!bytes.empty()) {
+    ssize_t n = write(descriptor, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EFBIG) guard.came();
+    if (n < 0) return errno;
+    if (n == 0) return ENOSPC;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return 0;
+}
+
+Result<std::string> read_whole(int descriptor, const std::string& path) try {
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) return file_error("read the journal", path, errno);
+  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t got = 0;
+  while (got < bytes.size()) {
+    ssize_t n = pread(descriptor, bytes.data() + got, bytes.size() - got, static_cast<off_t>(got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return file_error("read the journal", path, errno);
+    if (n == 0) break;
+    got += static_cast<std::size_t>(n);
+  }
+  bytes.resize(got);
+  return bytes;
+} catch (const std::exception& problem) {
+  return Error{"cannot read the journal " + path + ": " + problem.what()};
+}
+
+/// True when the last record of the file is whole, as far as its two ends say.
+bool ends_whole(int descriptor, off_t size) {
+  if (size == 0) return true;
+  if (size < static_cast<off_t>(kHeadSize + kTailSize)) return false;
+  std::uint64_t length = 0;
+  if (pread(descriptor, &length, sizeof length, size - static_cast<off_t>(kTailSize)) !=
+          static_cast<ssize_t>(sizeof length) ||
+      length < kHeadSize + kTailSize || length > static_cast<std::uint64_t>(size)) {
+    return false;
+  }
+  char head[16];
+  if (pread(descriptor, head, sizeof head, size - static_cast<off_t>(length)) !=
+      static_cast<ssize_t>(sizeof head)) {
+    return false;
+  }
+  std::string_view bytes(head, sizeof head);
+  return bytes.starts_with(kMagic) && number_at(bytes, 8) == length - kHeadSize - kTailSize;
+}
+
+}  // namespace
+
+std::string journal_path(const std::string& cassette_path) {
+  std::string path = cassette_path;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path + ".journal";
+}
+
+std::string encode_record(const JournalRecord& record) {
+  std::string payload = record.session;
+  payload.append(" ").append(name_of(record.mode));
+  payload.append(" ").append(std::to_string(record.began));
+  payload.append(" ").append(std::to_string(record.pid));
+  payload.append(" ").append(std::to_string(record.sequence)).append("\n");
+  payload.append(interaction_to_json(record.interaction, false));
+
+  std::string bytes;
+  bytes.reserve(kHeadSize + payload.size() + kTailSize);
+  bytes.append(kMagic);
+  append_number(bytes, payload.size());
+  append_number(bytes, checksum(bytes, payload));
+  bytes.append(payload);
+  append_number(bytes, kHeadSize + payload.size() + kTailSize);
+  return bytes;
+}
+
+JournalContents read_journal(std::string_view bytes, const std::string& name) {
+  JournalContents contents;
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    std::size_t size = whole_record(bytes.substr(at));
+    if (size == 0) {
+      // Not a record: on to the next place that may be one.
+      std::size_t next = std::min(bytes.find(kMagic, at + 1), bytes.size());
+      contents.damaged_bytes += next - at;
+      at = next;
+      continue;
+    }
+    JournalRecord record;
+    if (decode_payload(bytes.substr(at + kHeadSize, size - kHeadSize - kTailSize), name, record)) {
+      record.offset = at;
+      record.size = size;
+      contents.records.push_back(std::move(record));
+    } else {
+      contents.unknown.emplace_back(at, size);
+    }
+    at += size;
+    contents.whole_end = at;
+  }
+  return contents;
+}
+
+Journal::Journal(std::string cassette_path)
+    : cassette_path_(std::move(cassette_path)), path_(journal_path(cassette_path_)) {}
+
+Result<void> Journal::append(const JournalRecord& record) try {
+  std::string bytes = encode_record(record);
+  // It holds what the cassette will hold: who may not read the one shall not read the other.
+  struct stat cassette {};
+  mode_t mode = 0666;
+  if (stat(cassette_path_.c_str(), &cassette) == 0) mode = cassette.st_mode & 0666;
+
+  std::lock_guard guard(mutex_);
+  constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT;
+  auto journal = open_locked(path_, kFlags, mode);
+  if (!journal && access(directory_of(path_).c_str(), F_OK) != 0) {
+    if (auto made = make_directories(directory_of(path_)); !made) return made;
+    journal = open_locked(path_, kFlags, mode);
+  }
+  if (!journal) return journal.error();
+  int descriptor = journal->get();
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) return file_error("write the journal", path_, errno);
+  off_t end = status.st_size;
+  if (!ends_whole(descriptor, end)) {
+    auto all = read_whole(descriptor, path_);
+    if (!all) return all.error();
+    auto whole = static_cast<off_t>(read_journal(*all, path_).whole_end);
+    if (whole < end) {
+      log(LogLevel::kWarn, path_ + ": cut off " + std::to_string(end - whole) +
+                               " bytes of a record that was never finished");
+      if (ftruncate(descriptor, whole) != 0) return file_error("write the journal", path_, errno);
+      end = whole;
+    }
+  }
+  int problem = write_whole(descriptor, bytes);
+  if (problem != 0) {
+    // What cannot be cut off now is cut off by the next to append (rule 2).
+    bool cut = ftruncate(descriptor, end) == 0;
+    if (cut && end == 0) unlink(path_.c_str());
+    return file_error("write the journal", path_, problem);
+  }
+  // Before close(): a description shared with a child that was forked past our hooks stays locked
+  // else.
+  flock(descriptor, LOCK_UN);
+  return {};
+} catch (const std::exception& problem) {
+  return Error{"cannot write the journal " + path_ + ": " + problem.what()};
+}
+
+Result<std::optional<LockedJournal>> LockedJournal::open(const std::string& cassette_path) {
+  LockedJournal journal;
+  journal.path_ = journal_path(cassette_path);
+  if (access(journal.path_.c_str(), F_OK) != 0) return std::optional<LockedJournal>();
+  auto descriptor = open_locked(journal.path_, O_RDWR, 0);
+  if (!descriptor) {
+    // Merged by another just now.
+    if (access(journal.path_.c_str(), F_OK) != 0) return std::optional<LockedJournal>();
+    return descriptor.error();
+  }
+  auto bytes = read_whole(descriptor->get(), journal.path_);
+  if (!bytes) return bytes.error();
+  journal.descriptor_ = std::move(*descriptor);
+  journal.bytes_ = std::move(*bytes);
+  return std::optional<LockedJournal>(std::move(journal));
+}
+
+Result<void> LockedJournal::replace(std::string_view bytes) {
+  if (!bytes.empty()) return write_file_atomically(path_, bytes);
+  if (unlink(path_.c_str()) != 0 && errno != ENOENT) {
+    return file_error("remove the journal", path_, errno);
+  }
+  return {};
+}
+
+}  // namespace cassette

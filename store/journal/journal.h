@@ -1,0 +1,109 @@
+// The journal beside a cassette: interactions that were recorded and not merged yet. Each is
+// appended before the last byte of its response reaches the program, by any thread of any process.
+//
+// <cassette>.journal (of a directory cassette: <directory>.journal) is a run of records:
+//
+//   offset  size  what
+//   0       8     magic "cassjnl1" (its last character is the version)
+//   8       8     length of the payload, little-endian
+//   16      8     XXH64, seed 0, of the 16 bytes before and the payload
+//   24      ...   payload: a line "<session token> <mode> <began> <pid> <sequence>\n", where
+//                 <began> is when the request began, in nanoseconds since 1970, and <sequence>
+//                 counts the process's records; then the interaction, redacted, as one line of
+//                 native JSON
+//   end-8   8     length of the whole record, little-endian: tells in O(1) whether a file
+//                 ends in a whole one
+//
+// Rules
+//  1. Who appends, merges or cuts holds flock(LOCK_EX) on the file, and has checked behind it that
+//     the path still leads to that file: a merger unlinks or replaces it. The kernel frees the lock
+//     of the dead.
+//  2. A record is whole or it is not there: what a killed writer or a full disk left torn at the
+//     end is cut off by the next to append, and passed over by who reads.
+//  3. Damage in the middle (bytes that are not a whole record) is passed over up to the next whole
+//     one, reported, and never merged; everything before and behind it counts.
+//  4. Appending does not fsync: a record survives the death of the process, not of the machine.
+//
+// Thread safety: Journal from any thread; LockedJournal by one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parser/result.h"
+#include "store/interaction.h"
+#include "store/session/descriptor.h"
+#include "store/settings/settings.h"
+
+namespace cassette {
+
+std::string journal_path(const std::string& cassette_path);
+
+struct JournalRecord {
+  std::string session;  ///< token
+  RecordMode mode = RecordMode::kOnce;
+  std::uint64_t began = 0;
+  std::int64_t pid = 0;
+  std::uint64_t sequence = 0;
+  Interaction interaction;
+  /// Where it stands in the bytes it was read from.
+  std::size_t offset = 0;
+  std::size_t size = 0;
+};
+
+/// The bytes of one record.
+std::string encode_record(const JournalRecord& record);
+
+struct JournalContents {
+  std::vector<JournalRecord> records;  ///< as they stand in the file
+  std::uint64_t damaged_bytes = 0;
+  std::size_t whole_end = 0;  ///< where the last whole record ends
+  /// Records that are whole and cannot be understood (a later version's): kept, not merged.
+  std::vector<std::pair<std::size_t, std::size_t>> unknown;  ///< offset, size
+};
+
+/// Reads what is whole. `name` is for messages.
+JournalContents read_journal(std::string_view bytes, const std::string& name);
+
+/// The writing side, one for each process and cassette.
+class Journal {
+ public:
+  explicit Journal(std::string cassette_path);
+
+  /// Opens, locks, writes, closes: nothing stays open that the program could close by accident.
+  /// Makes missing directories. On an error the file holds what it held before.
+  Result<void> append(const JournalRecord& record);
+
+  /// Around fork(): the child must not share a description that is locked just now.
+  void before_fork() { mutex_.lock(); }
+  void after_fork() { mutex_.unlock(); }
+
+ private:
+  std::string cassette_path_;
+  std::string path_;
+  std::mutex mutex_;
+};
+
+/// The journal under its lock, for merging.
+class LockedJournal {
+ public:
+  /// Waits for the lock. Nothing when there is no journal.
+  static Result<std::optional<LockedJournal>> open(const std::string& cassette_path);
+
+  const std::string& bytes() const { return bytes_; }
+  const std::string& path() const { return path_; }
+  /// Replaces the journal by these bytes (whole records), or removes it when there are none.
+  Result<void> replace(std::string_view bytes);
+
+ private:
+  std::string path_;
+  Descriptor descriptor_;
+  std::string bytes_;
+};
+
+}  // namespace cassette

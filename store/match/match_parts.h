@@ -1,0 +1,19 @@
+// What match.cc (are they the same?) and match_differences.cc (in what do they differ?) share, so
+// that the two never disagree.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "store/match/match.h"
+
+namespace cassette {
+
+/// The request's body without its coding, without its secrets, in its canonical form.
+std::string comparable_body(const Redactor& redactor, const RequestView& request);
+
+/// Whether the fields of that name are the same in both, as far as `headers` compares them.
+bool same_header(const Redactor& redactor, const Headers& recorded, const Headers& incoming,
+                 std::string_view name);
+
+}  // namespace cassette

@@ -1,0 +1,149 @@
+// A session: the scope in which playback positions advance, and the files that its processes share.
+//
+//   $runtime_dir/                 ours alone: owner checked, no link, not writable by others
+//     sessions/                   0700
+//       <id>/                     one session. <id> is
+//                                   <pid>-<ns>       CASSETTE_TREE up to its first ':'
+//                                   named-<name>     CASSETTE_SESSION
+//                                   process-<pid>-<tick>   CASSETTE_SESSION_SCOPE=process, or no tree
+//         alive                   a line of text (session_files.h); every process holds a
+//                                 flock(LOCK_SH) on an open file description of it
+//         <key>.image             a compiled cassette (image.h); link(2): the first wins
+//         <key>.cursors           its positions and counters (cursors.h)
+//         ended-well ended-failed how the root of the tree ended, once it has
+//         totals                  what sessions of scope `process` inside this tree came to
+//       .ended-<token>/           a session whose last process is merging it, or died at that
+//       .new-<pid>-<n>/           a session that is being made
+//
+// The thin library asks with one access(2) on $runtime_dir/sessions/<id> whether the tree has a
+// session at all: the root of a tree that was never intercepted itself has to end it
+// (end_session()).
+//
+// How `alive` works. The description is mapped into memory and its descriptor closed: a mapping
+// keeps the description, and with it the lock, until the process has died, called exec or left. So
+// there is no descriptor that the program could close by accident, a forked child keeps the session
+// alive as long as it lives, and nothing has to be cleaned up after a kill -9.
+//
+// Invariants
+//  1. A directory under its <id> always has its `alive`: it is made under .new-... and renamed.
+//  2. Whoever holds LOCK_EX on `alive` of a session ends it. LOCK_EX is only tried by one who knows
+//     that the root of the tree is gone or is itself; so one who fails to get it may rely on
+//     another. (A named session has no root: there, whoever leaves tries.)
+//  3. Who joins checks, with LOCK_SH held, that the directory entry is still the inode that it
+//     locked: a session that is renamed away is never joined.
+//  4. Ending is idempotent: merging, harvesting and removing may be begun again by the next to come
+//     by.
+//
+// Thread safety: join(), end_session() and the const functions from any thread; open_cassette() and
+// leave() by one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parser/result.h"
+#include "store/image/image.h"
+#include "store/session/cursors.h"
+#include "store/settings/settings.h"
+
+namespace cassette {
+
+/// Which session a process belongs to.
+struct SessionIdentity {
+  enum class Kind { kTree, kNamed, kProcess };
+  Kind kind = Kind::kProcess;
+  std::string id;  ///< name of its directory
+  /// Not for kNamed. kTree: nanoseconds since boot when the tree began; kProcess: clock ticks since
+  /// boot when the process began.
+  int root_pid = 0;
+  std::uint64_t root_began = 0;
+
+  /// False also when this cannot be known from here (another namespace, no /proc).
+  bool root_is_gone() const;
+  bool root_is_this_process() const;
+};
+
+/// `tree`: the value of CASSETTE_TREE; empty: the process is its own tree.
+Result<SessionIdentity> session_identity(const Settings& settings, std::string_view tree);
+
+/// What a session did with one cassette so far.
+struct CassetteCounts {
+  std::string path;
+  std::uint64_t replayed = 0;
+  std::uint64_t recorded = 0;
+  std::uint64_t missed = 0;
+  std::uint64_t record_failures = 0;
+  std::uint64_t interactions = 0;  ///< in the cassette when the session began
+  std::uint64_t unused = 0;        ///< of these, not played in this session
+};
+
+/// The compiled cassette and its positions, shared by all processes of a session.
+struct OpenCassette {
+  std::shared_ptr<const Image> image;
+  std::shared_ptr<Cursors> cursors;
+};
+
+class Session {
+ public:
+  /// Joins the session, or creates it (and then ends the dead sessions of others in that place).
+  static Result<std::unique_ptr<Session>> join(const Settings& settings, std::string_view tree);
+  /// Gives up the membership without ending anything (as a death of the process would).
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const std::string& id() const { return identity_.id; }
+  /// Unlike the id never used again: names the session in a journal.
+  const std::string& token() const { return token_; }
+
+  /// The cassette as it was when the session began. `path` is absolute (cassette_path()). The first
+  /// process of the session merges a journal that dead sessions left, loads and compiles; the
+  /// others map what it made. Errors: the cassette does not parse, no memory for the session, ...
+  Result<OpenCassette> open_cassette(const std::string& path);
+
+  /// For every cassette that was opened in this session, by path.
+  Result<std::vector<CassetteCounts>> counts() const;
+
+  /// Leaves. `ended_well` is what the program says (exit status 0) and counts for the root of a
+  /// tree, a session of scope `process`, and any process of a named session: it decides about
+  /// `rewrite` and `all`. The last one out merges what was recorded and harvests what was played.
+  /// Errors are logged. The cassettes that were opened stay usable. The second call does nothing.
+  void leave(bool ended_well);
+
+  /// After fork(), in the child, for scope `process`: the parent's session is not the child's.
+  void abandon();
+
+ private:
+  Session(const Settings& settings, SessionIdentity identity);
+  Result<void> join_or_create();
+  Result<bool> try_join(const std::string& directory);
+  Result<bool> try_create(const std::string& directory);
+
+  Settings settings_;
+  SessionIdentity identity_;
+  std::string tree_id_;  ///< the tree this process belongs to, which may not be its session
+  std::string directory_;
+  std::string token_;
+  void* alive_ = nullptr;  ///< the mapping that holds the lock
+};
+
+/// For a process that never joined: when it is the root of a tree that has a session, ends it as
+/// leave() would.
+void end_session(const Settings& settings, std::string_view tree, bool ended_well);
+
+/// Ends the sessions in `settings.runtime_dir` whose processes are all gone. Errors are logged.
+void sweep_sessions(const Settings& settings);
+
+/// True when the session that a journal names may still add to it, or will be merged by its last
+/// process.
+bool session_may_record(const std::string& runtime_dir, std::string_view token);
+
+/// Ids of the interactions of the cassette at `path` that sessions played which were not harvested
+/// yet.
+std::vector<std::string> ids_played_in_sessions(const std::string& runtime_dir,
+                                                const std::string& path);
+
+}  // namespace cassette

@@ -1,0 +1,282 @@
+// How a session ends: the last one out renames its directory away, harvests what was played, merges
+// what was recorded, and removes it. Each step may be done again by another, should this process
+// die.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <exception>
+#include <map>
+
+#include "store/files.h"
+#include "store/journal/merge.h"
+#include "store/journal/usage.h"
+#include "store/log.h"
+#include "store/session/session.h"
+#include "store/session/session_files.h"
+#include "store/session/session_settings.h"
+
+namespace cassette {
+
+namespace {
+
+constexpr std::string_view kEnded = ".ended-";
+constexpr std::string_view kNew = ".new-";
+Descriptor open_alive(const std::string& directory) {
+  return Descriptor(open((directory + "/alive").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+}
+
+/// The lock of one who ends a session: nobody is in it, and nobody else ends it.
+bool lock_to_end(const Descriptor& alive) {
+  return alive && flock(alive.get(), LOCK_EX | LOCK_NB) == 0;
+}
+
+void remove_directory(const std::string& directory) {
+  // `alive` last: as long as it is there, the next to come by knows what this is.
+  for (const std::string& name : names_in(directory)) {
+    if (name != "alive") unlink((directory + "/" + name).c_str());
+  }
+  unlink((directory + "/alive").c_str());
+  rmdir(directory.c_str());
+}
+
+bool older_than(const std::string& path, std::chrono::milliseconds age) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) return false;
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  std::chrono::nanoseconds passed = std::chrono::seconds(now.tv_sec - status.st_mtim.tv_sec) +
+                                    std::chrono::nanoseconds(now.tv_nsec - status.st_mtim.tv_nsec);
+  return passed > age;
+}
+
+std::vector<std::string> played_ids(const OpenCassette& cassette) {
+  std::vector<std::string> ids;
+  for (std::uint32_t i = 0; i < cassette.image->size(); ++i) {
+    if (cassette.cursors->played(i)) ids.emplace_back(cassette.image->id(i));
+  }
+  return ids;
+}
+
+void log_error(const Result<void>& result) {
+  if (!result) log(LogLevel::kError, result.error().message);
+}
+
+/// A session of scope `process` tells the tree it ran in what it came to, for the summary of
+/// `cassette run`. One write(2) to a file that is only appended to.
+void note_totals(const Settings& settings, const std::string& tree,
+                 const std::vector<OpenCassette>& cassettes) {
+  std::string directory = sessions_directory(settings.runtime_dir) + "/" + tree;
+  if (tree.empty() || !exists(directory + "/alive")) return;
+  std::string lines;
+  for (const OpenCassette& cassette : cassettes) {
+    std::string path(cassette.image->path());
+    if (path.find('\n') != std::string::npos) continue;
+    const Cursors& cursors = *cassette.cursors;
+    lines += "counts " + std::to_string(cursors.replayed()) + " " +
+             std::to_string(cursors.recorded()) + " " + std::to_string(cursors.missed()) + " " +
+             std::to_string(cursors.record_failures()) + " " +
+             std::to_string(cassette.image->size()) + " " + path + "\n";
+    for (const std::string& id : played_ids(cassette)) {
+      if (id.find_first_of(" \n") == std::string::npos) lines += "played " + id + " " + path + "\n";
+    }
+  }
+  Descriptor file(open((directory + "/totals").c_str(),
+                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file && write(file.get(), lines.data(), lines.size()) < 0) {
+    log(LogLevel::kWarn, file_error("write", directory + "/totals", errno).message);
+  }
+}
+
+/// Harvests and merges. The caller holds the lock.
+void conclude(const Settings& settings, const std::string& directory,
+              const SessionIdentity& identity, const AliveText& text, bool left) {
+  std::vector<OpenCassette> cassettes = open_all_cassettes(directory);
+  std::map<std::string, std::vector<const OpenCassette*>> by_path;
+  for (const OpenCassette& cassette : cassettes) {
+    by_path[std::string(cassette.image->path())].push_back(&cassette);
+  }
+  if (identity.kind == SessionIdentity::Kind::kProcess) note_totals(settings, text.tree, cassettes);
+
+  EndedSession ended;
+  ended.token = text.token;
+  bool failed = exists(directory + kEndedFailed);
+  if (identity.kind == SessionIdentity::Kind::kNamed) {
+    ended.died = !left;
+    ended.ended_well = left && !failed;
+  } else {
+    ended.ended_well = exists(directory + kEndedWell);
+    ended.died = !failed && !ended.ended_well;
+  }
+  for (auto& [path, opened] : by_path) {
+    SessionSettings own = parse_session_settings(opened.front()->image->settings());
+    Matcher matcher = own.matcher();
+    ended.matcher = &matcher;
+    ended.recorded = 0;
+    for (const OpenCassette* cassette : opened) {
+      ended.recorded += cassette->cursors->recorded();
+      std::vector<std::string> ids = played_ids(*cassette);
+      if (!ids.empty()) log_error(mark_used(own.state_dir, path, ids));
+    }
+    auto report = merge_journal(path, settings.runtime_dir, ended);
+    if (!report) {
+      log(LogLevel::kError, report.error().message + " (what was recorded stays in its journal)");
+      continue;
+    }
+    if (!report->new_ids.empty()) log_error(forget_used(own.state_dir, path, report->new_ids));
+    if (report->dropped != 0) {
+      log(LogLevel::kWarn, path + ": the program ended with an error, so " +
+                               std::to_string(report->dropped) +
+                               " recorded interactions are dropped and the old ones stay");
+    }
+    if (report->merged != 0) {
+      log(LogLevel::kInfo, path + ": " + std::to_string(report->merged) + " interactions merged");
+    }
+  }
+}
+
+/// The caller holds the lock on `alive`, which is still that of `directory`.
+void end_locked(const Settings& settings, const std::string& directory,
+                const SessionIdentity& identity, const Descriptor& alive) {
+  auto text = read_alive_text(alive.get());
+  if (!text) {
+    log(LogLevel::kWarn, "the session " + directory + " is damaged and removed");
+    remove_directory(directory);
+    return;
+  }
+  std::string away =
+      sessions_directory(settings.runtime_dir) + "/" + std::string(kEnded) + text->token;
+  if (rename(directory.c_str(), away.c_str()) != 0) {
+    log(LogLevel::kError, file_error("end the session", directory, errno).message);
+    return;
+  }
+  conclude(settings, away, identity, *text, false);
+  remove_directory(away);
+}
+
+/// One that was renamed away by a process that died while it merged.
+void finish_ended(const Settings& settings, const std::string& directory, std::string_view token) {
+  Descriptor alive = open_alive(directory);
+  if (!alive) {
+    if (errno == ENOENT) remove_directory(directory);
+    return;
+  }
+  if (!lock_to_end(alive) || !leads_to_open_file(directory + "/alive", alive.get())) return;
+  auto text = read_alive_text(alive.get());
+  auto identity = identity_of(token.substr(0, token.find('@')));
+  if (text && identity) conclude(settings, directory, *identity, *text, false);
+  remove_directory(directory);
+}
+
+bool has_ended(const std::string& directory, const SessionIdentity& identity) {
+  return exists(directory + kEndedWell) || exists(directory + kEndedFailed) ||
+         identity.root_is_gone();
+}
+
+}  // namespace
+
+void end_if_last(const Settings& settings, const SessionIdentity& identity) try {
+  std::string directory = sessions_directory(settings.runtime_dir) + "/" + identity.id;
+  bool named = identity.kind == SessionIdentity::Kind::kNamed;
+  if (!named && !identity.root_is_this_process() && !has_ended(directory, identity)) return;
+  Descriptor alive = open_alive(directory);
+  if (!lock_to_end(alive) || !leads_to_open_file(directory + "/alive", alive.get())) return;
+  if (!named) {
+    end_locked(settings, directory, identity, alive);
+  } else if (auto text = read_alive_text(alive.get())) {
+    conclude(settings, directory, identity, *text, true);
+  }
+} catch (const std::exception& problem) {
+  log(LogLevel::kError, std::string("cannot end the session: ") + problem.what());
+}
+
+void end_if_expired(const Settings& settings, const SessionIdentity& identity) try {
+  std::string directory = sessions_directory(settings.runtime_dir) + "/" + identity.id;
+  Descriptor alive = open_alive(directory);
+  if (!alive) return;
+  auto text = read_alive_text(alive.get());
+  auto expired = [&] {
+    return text && text->time_to_live.count() != 0 &&
+           older_than(directory + "/alive", text->time_to_live);
+  };
+  // Asked before the lock is taken, which would keep one who leaves from merging, and again with
+  // it.
+  if (!expired() || !lock_to_end(alive)) return;
+  if (!leads_to_open_file(directory + "/alive", alive.get()) || !expired()) return;
+  end_locked(settings, directory, identity, alive);
+} catch (const std::exception& problem) {
+  log(LogLevel::kError, std::string("cannot end the session: ") + problem.what());
+}
+
+// ---- session.h ----
+
+void end_session(const Settings& settings, std::string_view tree, bool ended_well) {
+  auto identity = session_identity(settings, tree);
+  if (!identity || identity->kind != SessionIdentity::Kind::kTree) return;
+  std::string directory = sessions_directory(settings.runtime_dir) + "/" + identity->id;
+  if (!exists(directory) || !identity->root_is_this_process()) return;
+  note_ending(directory, ended_well);
+  end_if_last(settings, *identity);
+}
+
+void sweep_sessions(const Settings& settings) try {
+  std::string sessions = sessions_directory(settings.runtime_dir);
+  for (const std::string& name : names_in(sessions)) {
+    std::string directory = sessions + "/" + name;
+    if (name.starts_with(kEnded)) {
+      finish_ended(settings, directory, std::string_view(name).substr(kEnded.size()));
+    } else if (name.starts_with(kNew)) {
+      if (older_than(directory, std::chrono::minutes(1)) &&
+          (!exists(directory + "/alive") || lock_to_end(open_alive(directory)))) {
+        remove_directory(directory);
+      }
+    } else if (auto identity = identity_of(name)) {
+      if (identity->kind == SessionIdentity::Kind::kNamed) {
+        end_if_expired(settings, *identity);
+      } else if (has_ended(directory, *identity)) {
+        end_if_last(settings, *identity);
+      }
+    }
+  }
+} catch (const std::exception& problem) {
+  log(LogLevel::kError, std::string("cannot look after dead sessions: ") + problem.what());
+}
+
+bool session_may_record(const std::string& runtime_dir, std::string_view token) {
+  std::string sessions = sessions_directory(runtime_dir);
+  auto identity = identity_of(token.substr(0, token.find('@')));
+  if (!identity) return false;
+  std::string directory = sessions + "/" + identity->id;
+  Descriptor alive = open_alive(directory);
+  auto text = alive ? read_alive_text(alive.get()) : std::nullopt;
+  if (text && text->token == token) {
+    // A named session outlives its processes, and those whose last one died leave records behind.
+    if (identity->kind == SessionIdentity::Kind::kNamed) {
+      return flock(alive.get(), LOCK_EX | LOCK_NB) != 0;
+    }
+    return true;
+  }
+  // Asked second: a session that ends goes from there to here.
+  return exists(sessions + "/" + std::string(kEnded) + std::string(token) + "/alive");
+}
+
+std::vector<std::string> ids_played_in_sessions(const std::string& runtime_dir,
+                                                const std::string& path) {
+  std::vector<std::string> ids;
+  std::string sessions = sessions_directory(runtime_dir);
+  auto bare = [](std::string_view text) {
+    while (text.size() > 1 && text.back() == '/') text.remove_suffix(1);
+    return text;
+  };
+  for (const std::string& name : names_in(sessions)) {
+    for (const OpenCassette& cassette : open_all_cassettes(sessions + "/" + name)) {
+      if (bare(cassette.image->path()) != bare(path)) continue;
+      for (std::string& id : played_ids(cassette)) ids.push_back(std::move(id));
+    }
+  }
+  return ids;
+}
+
+}  // namespace cassette

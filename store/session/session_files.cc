@@ -1,0 +1,154 @@
+// See session_files.h.
+#include "store/session/session_files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <memory>
+
+#include "store/files.h"
+#include "store/log.h"
+
+namespace cassette {
+
+bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+std::vector<std::string> names_in(const std::string& directory) {
+  std::vector<std::string> names;
+  std::unique_ptr<DIR, int (*)(DIR*)> opened(opendir(directory.c_str()), closedir);
+  if (!opened) return names;
+  while (const dirent* entry = readdir(opened.get())) {
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::string sessions_directory(const std::string& runtime_dir) { return runtime_dir + "/sessions"; }
+
+Result<void> prepare_sessions_directory(const std::string& runtime_dir) {
+  std::string sessions = sessions_directory(runtime_dir);
+  if (auto made = make_directories(directory_of(runtime_dir)); !made) return made;
+  for (const std::string& directory : {runtime_dir, sessions}) {
+    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+      return file_error("make the directory for sessions", directory, errno);
+    }
+    struct stat status {};
+    if (lstat(directory.c_str(), &status) != 0) {
+      return file_error("use the directory for sessions", directory, errno);
+    }
+    // In a place that everybody can write to, somebody else may have been there first.
+    if (!S_ISDIR(status.st_mode)) {
+      return Error{"cannot keep sessions in " + directory + ": it is not a directory"};
+    }
+    if (status.st_uid != geteuid()) {
+      return Error{"cannot keep sessions in " + directory + ": it belongs to another user"};
+    }
+    if ((status.st_mode & 022) != 0) {
+      return Error{"cannot keep sessions in " + directory + ": others can write to it"};
+    }
+  }
+  return {};
+}
+
+std::string write_alive_text(const AliveText& text) {
+  return "cassette-session 1 " + text.token + " " + std::to_string(text.time_to_live.count()) +
+         " " + (text.tree.empty() ? "-" : text.tree) + "\n";
+}
+
+std::optional<AliveText> read_alive_text(int descriptor) {
+  char bytes[1024];
+  ssize_t size = pread(descriptor, bytes, sizeof bytes, 0);
+  if (size <= 0 || bytes[size - 1] != '\n') return std::nullopt;
+  std::string_view line(bytes, static_cast<std::size_t>(size) - 1);
+  constexpr std::string_view kBegin = "cassette-session 1 ";
+  if (!line.starts_with(kBegin)) return std::nullopt;
+  line.remove_prefix(kBegin.size());
+  std::size_t first = line.find(' ');
+  std::size_t second = line.rfind(' ');
+  if (first == std::string_view::npos || second <= first) return std::nullopt;
+  AliveText text;
+  text.token = line.substr(0, first);
+  long long milliseconds = 0;
+  std::string_view number = line.substr(first + 1, second - first - 1);
+  if (std::from_chars(number.data(), number.data() + number.size(), milliseconds).ec !=
+      std::errc()) {
+    return std::nullopt;
+  }
+  text.time_to_live = std::chrono::milliseconds(milliseconds);
+  text.tree = line.substr(second + 1);
+  if (text.tree == "-") text.tree.clear();
+  return text;
+}
+
+bool leads_to_open_file(const std::string& path, int descriptor) {
+  struct stat there {
+  }, opened{};
+  return lstat(path.c_str(), &there) == 0 && fstat(descriptor, &opened) == 0 &&
+         there.st_dev == opened.st_dev && there.st_ino == opened.st_ino;
+}
+
+void note_ending(const std::string& directory, bool ended_well) {
+  std::string path = directory + (ended_well ? kEndedWell : kEndedFailed);
+  Descriptor note(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!note && errno != ENOENT) log(LogLevel::kWarn, file_error("make", path, errno).message);
+}
+
+std::vector<OpenCassette> open_all_cassettes(const std::string& directory) {
+  constexpr std::string_view kImage = ".image";
+  std::vector<OpenCassette> cassettes;
+  std::vector<std::string> names = names_in(directory);
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    if (!name.ends_with(kImage)) continue;
+    std::string base = directory + "/" + name.substr(0, name.size() - kImage.size());
+    auto image = Image::open(base + ".image");
+    if (!image) continue;
+    auto cursors = Cursors::open(base + ".cursors", *image);
+    if (!cursors) continue;
+    cassettes.push_back({std::make_shared<const Image>(std::move(*image)),
+                         std::make_shared<Cursors>(std::move(*cursors))});
+  }
+  return cassettes;
+}
+
+SessionTotals read_totals(const std::string& directory) {
+  SessionTotals totals;
+  if (!exists(directory + "/totals")) return totals;
+  auto bytes = read_file(directory + "/totals");
+  if (!bytes) return totals;
+  std::string_view rest = *bytes;
+  while (!rest.empty()) {
+    std::size_t end = rest.find('\n');
+    if (end == std::string_view::npos) break;  // of one who was killed
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end + 1);
+    auto word = [&line] {
+      std::size_t space = std::min(line.find(' '), line.size());
+      std::string_view result = line.substr(0, space);
+      line.remove_prefix(std::min(space + 1, line.size()));
+      return std::string(result);
+    };
+    std::string kind = word();
+    if (kind == "played") {
+      std::string id = word();
+      totals.played.emplace_back(std::string(line), id);
+    } else if (kind == "counts") {
+      CassetteCounts counts;
+      for (std::uint64_t* number : {&counts.replayed, &counts.recorded, &counts.missed,
+                                    &counts.record_failures, &counts.interactions}) {
+        *number = std::strtoull(word().c_str(), nullptr, 10);
+      }
+      counts.path = line;
+      totals.counts.push_back(std::move(counts));
+    }
+  }
+  return totals;
+}
+
+}  // namespace cassette
