@@ -25,7 +25,7 @@ HOOKS := $(wildcard preload/hooks/*.cc)
 ENGINE := $(wildcard preload/engine/*.cc)
 CLI := $(wildcard cli/*.cc)
 UNIT := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
-BENCH := $(wildcard tests/bench/*.c tests/bench/*.cc)
+BENCH := $(wildcard tests/bench/*.c)
 PROGRAMS := $(wildcard tests/programs/*.c tests/programs/*/*.c)
 SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(CLI) $(UNIT) $(BENCH) $(PROGRAMS)
 
@@ -151,16 +151,17 @@ $(BUILD)/tests/programs/$(basename $(notdir $(1))): $(1) $(BUILD)/flags | $(FETC
 endef
 $(foreach f,$(PROGRAMS),$(eval $(call program,$(f))))
 
+# The clients of the benchmarks: plain programs, like any that the library is loaded into.
 define benchmark
-$(BUILD)/tests/bench/$(basename $(notdir $(1))): $(call objects,$(1) $(ENGINE)) $(FULL_LINK)
+$(BUILD)/tests/bench/$(basename $(notdir $(1))): $(1) $(BUILD)/flags | $(FETCHED)/build.installed
 	@mkdir -p $$(@D)
-	@echo '  link    $$@'
-	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LIBRARIES) $$(THIRD_PARTY) $$(LIBS)
+	@echo '  compile $(1)'
+	$$(Q)$$(call compile,$(1)) -MMD -MP -MF $$@.d $$< -o $$@
 endef
 $(foreach f,$(BENCH),$(eval $(call benchmark,$(f))))
 
 # What includes what, as the compiler wrote it down.
--include $(patsubst %,$(OBJ)/%.d,$(filter-out $(PROGRAMS),$(SOURCES))) $(TEST_PROGRAMS:%=%.d)
+-include $(patsubst %,$(OBJ)/%.d,$(filter-out $(PROGRAMS) $(BENCH),$(SOURCES))) $(TEST_PROGRAMS:%=%.d) $(BENCH_PRODUCTS:%=%.d)
 
 # ---- running ---------------------------------------------------------------------------------------------------------
 

@@ -328,7 +328,8 @@ std::string SessionPlayer::miss(const RequestView& request, const Decision& deci
   }
   if (miss.closest) {
     std::uint32_t closest = miss.closest->interaction;
-    miss.closest_name = "#" + std::to_string(closest) + " " + std::string(image.method(closest)) +
+    // Counted from 1, as `cassette list` and `show` do.
+    miss.closest_name = "#" + std::to_string(closest + 1) + " " + std::string(image.method(closest)) +
                         " " + redactor_.redact_uri(image.uri(closest));
   }
   log(LogLevel::kWarn, miss_line(miss));

@@ -163,7 +163,7 @@ TEST_F(PlayerTest, SequentialSaysWhatWasExpected) {
   EXPECT_EQ(ask(*player, kNew).reason, MissReason::kOutOfSequence);
   std::string text = uri_after(*player, kTwo);
   EXPECT_NE(text.find("X-Cassette-Miss: out of sequence\r\n"), std::string::npos);
-  EXPECT_NE(text.find("expected: #0 GET http://a/1\n"), std::string::npos);
+  EXPECT_NE(text.find("expected: #1 GET http://a/1\n"), std::string::npos);
   EXPECT_NE(text.find("path: recorded \"/1\", asked for \"/2\""), std::string::npos);
   EXPECT_EQ(answer(*player, kOne), "one");
   EXPECT_EQ(answer(*player, kTwo), "two");
@@ -262,7 +262,7 @@ TEST_F(PlayerTest, AMissNamesTheClosestAndHidesSecrets) {
   EXPECT_NE(text.find("Content-Length: " + std::to_string(text.size() - head)), std::string::npos);
   EXPECT_NE(text.find("cassette: " + cassette()), std::string::npos);
   EXPECT_NE(text.find("mode:     none"), std::string::npos);
-  EXPECT_NE(text.find("closest:  #0 GET http://a/users?"), std::string::npos);
+  EXPECT_NE(text.find("closest:  #1 GET http://a/users?"), std::string::npos);
   EXPECT_NE(text.find("query"), std::string::npos);
   EXPECT_EQ(text.find("geheim"), std::string::npos);
   std::string logged = read(log_file());
