@@ -5,7 +5,7 @@
 //       <id>/                     one session. <id> is
 //                                   <pid>-<ns>       CASSETTE_TREE up to its first ':'
 //                                   named-<name>     CASSETTE_SESSION
-//                                   process-<pid>-<tick>   CASSETTE_SESSION_SCOPE=process, or no tree
+//                                   process-<pid>-<tick>   scope `process`, or no tree
 //         alive                   a line of text (session_files.h); every process holds a
 //                                 flock(LOCK_SH) on an open file description of it
 //         <key>.image             a compiled cassette (image.h); link(2): the first wins

@@ -46,8 +46,9 @@ class RunPlanTest : public testing::Test {
   static std::string living_tree() {
     timespec now{};
     clock_gettime(CLOCK_BOOTTIME, &now);
-    return std::to_string(getppid()) + "-" + std::to_string(now.tv_sec) +
-           "000000000:outer:/outer/place";
+    // In nanoseconds: cut to seconds, a parent younger than a second counts as another process.
+    std::string nanoseconds = std::to_string(now.tv_sec * 1'000'000'000LL + now.tv_nsec);
+    return std::to_string(getppid()) + "-" + nanoseconds + ":outer:/outer/place";
   }
 
   TemporaryDirectory directory_;
