@@ -63,6 +63,7 @@ TEST(JsonWriter, PutsPiecesOnOneLine) {
 TEST(JsonRoundTrip, KeepsRandomInteractions) {
   RandomInteractions random(7);
   std::vector<Interaction> interactions;
+  interactions.reserve(2000);
   for (int i = 0; i < 2000; ++i) interactions.push_back(random.next());
   std::string text = interactions_to_json(interactions);
   auto read = interactions_from_json(text, "c.json");

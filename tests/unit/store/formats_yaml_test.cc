@@ -158,6 +158,7 @@ TEST(YamlRoundTrip, KeepsRandomInteractionsAndItsOwnBytes) {
   RandomInteractions random(20240131);
   for (int round = 0; round < 20; ++round) {
     std::vector<Interaction> interactions;
+    interactions.reserve(100);
     for (int i = 0; i < 100; ++i) interactions.push_back(random.next());
     std::string text = interactions_to_yaml(interactions);
     auto read = interactions_from_yaml(text, "c.yaml");
