@@ -28,6 +28,15 @@ std::string_view extension_of(std::string_view path) {
   return dot == std::string_view::npos || dot == 0 ? std::string_view() : name.substr(dot);
 }
 
+/// A directory may have any name but that of a cassette file: whoever asked for that wants a file.
+Result<void> check_name(const std::string& path) {
+  std::string_view extension = extension_of(path);
+  bool promises_file = extension == ".yaml" || extension == ".yml" || extension == ".json";
+  if (!promises_file || !is_directory(path)) return {};
+  return Error{path + ": a directory, where its name (" + std::string(extension) +
+               ") promises a file"};
+}
+
 std::string hash_of(const Interaction& interaction) {
   Hash hash;
   hash.add(interaction.request.method);
@@ -78,13 +87,7 @@ bool cassette_exists(const std::string& path) {
 }
 
 Result<Cassette> load_cassette(const std::string& path) {
-  if (!extension_of(path).empty() && !path.ends_with('/') && is_directory(path)) {
-    std::string_view extension = extension_of(path);
-    if (extension == ".yaml" || extension == ".yml" || extension == ".json") {
-      return Error{path + ": a directory, where its name (" + std::string(extension) +
-                   ") promises a file"};
-    }
-  }
+  if (auto named = check_name(path); !named) return named.error();
   auto form = cassette_form(path);
   if (!form) return form.error();
   Cassette cassette;
@@ -111,6 +114,7 @@ Result<Cassette> load_cassette(const std::string& path) {
 }
 
 Result<void> save_cassette(const std::string& path, Cassette& cassette) {
+  if (auto named = check_name(path); !named) return named;
   auto form = cassette_form(path);
   if (!form) return form.error();
   if (*form == CassetteForm::kDirectory) {

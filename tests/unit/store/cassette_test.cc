@@ -80,7 +80,10 @@ TEST_F(CassetteTest, SaysWhatIsWrongWithThePath) {
   std::filesystem::create_directory(path("d.yaml"));
   EXPECT_EQ(message(load_cassette(path("d.yaml"))),
             path("d.yaml") + ": a directory, where its name (.yaml) promises a file");
+  Cassette none;
+  EXPECT_FALSE(save_cassette(path("d.yaml"), none).ok());
   write("file", "x");
+  EXPECT_FALSE(save_cassette(path("file"), none).ok());
   EXPECT_EQ(message(load_cassette(path("file"))),
             path("file") +
                 ": a file, where a directory is expected (a cassette file ends in .yaml, .yml "

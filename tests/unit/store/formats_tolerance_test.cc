@@ -144,6 +144,15 @@ TEST(Tolerance, TaggedBlocksInListsSpareTheSameTextElsewhere) {
   EXPECT_EQ(interaction.response.body, "- !!binary |\n  eA==\n- !x >+2  \n");
 }
 
+TEST(Tolerance, PiecesThatNoLongerFitAnEditedBodyAreDropped) {
+  std::string pieces = "    chunks: [[0, 1], [1, 2], [2, 3]]\n";
+  EXPECT_EQ(only(cassette_with(kRequest, kResponse + pieces)).chunks,
+            (std::vector<Piece>{{0, 1}, {1, 2}}));
+  EXPECT_EQ(
+      error_of(cassette_with(kRequest, std::string(kResponse) + "    chunks: [[1, 1], [0, 2]]\n")),
+      "c.yaml:11: response.chunks is no list of [offset, milliseconds] in ascending order");
+}
+
 TEST(Refusal, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(error_of(""), "c.yaml: an empty file: a cassette has `interactions`");
   EXPECT_EQ(
@@ -161,9 +170,8 @@ TEST(Refusal, SaysWhatIsWrongAndWhere) {
             "c.yaml:3: a request without `uri`");
   EXPECT_EQ(error_of(cassette_with(kRequest, "    headers: {}\n    status: {code: 200}\n")),
             "c.yaml:8: a response without `body.string` (its keys: headers, status)");
-  EXPECT_EQ(
-      error_of(cassette_with(kRequest, "    body: {string: x}\n    status: {code: 20x}\n")),
-      "c.yaml:9: response.status.code is \"20x\", where a number from 100 to 999 is expected");
+  EXPECT_EQ(error_of(cassette_with(kRequest, "    body: {string: x}\n    status: {code: 20x}\n")),
+            "c.yaml:9: response.status.code is \"20x\", where a number up to 999 is expected");
   EXPECT_EQ(
       error_of(cassette_with("    body: !!python/object:my.Thing {a: b}\n    method: GET\n"
                              "    uri: http://h/\n",
