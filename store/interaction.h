@@ -29,6 +29,12 @@ struct Interaction {
   /// When the request began: microseconds since 1970 UTC; nothing in cassettes of other tools.
   std::optional<std::int64_t> recorded_at;
 
+  /// How often it may be played before it is used up; 0: any number of times.
+  std::uint32_t times = 1;
+  /// Among interactions that answer the same request a higher one is played first; equal: in
+  /// recorded order.
+  std::int32_t priority = 0;
+
   /// In a directory cassette the name of the file it is kept in, relative to the directory.
   std::string file;
   /// Names it in `list`, `show` and `report-unused`: set by load_cassette().

@@ -135,7 +135,7 @@ Image::Group Image::find(const MatchKey& key) const {
     std::uint32_t number = (static_cast<std::uint32_t>(key.low) + probe) & (slots_ - 1);
     const Slot& slot = slot_table_[number];
     if (slot.count == 0) return {};
-    if (slot.high == key.high && slot.low == key.low) return {number, slot.first, slot.count};
+    if (slot.high == key.high && slot.low == key.low) return {slot.first, slot.first, slot.count};
   }
   return {};
 }
@@ -143,7 +143,8 @@ Image::Group Image::find(const MatchKey& key) const {
 Image::Group Image::group_of(std::uint32_t interaction) const {
   std::uint32_t number = entry(interaction).group;
   if (interaction >= size_ || number >= slots_) return {};
-  return {number, slot_table_[number].first, slot_table_[number].count};
+  const Slot& slot = slot_table_[number];
+  return {slot.first, slot.first, slot.count};
 }
 
 std::uint32_t Image::member(const Group& group, std::uint32_t index) const {
@@ -156,6 +157,7 @@ bool Image::answers_for(std::string_view host, std::uint16_t port) const {
   return std::binary_search(origin_table_, origin_table_ + origins_, origin_hash(host, port));
 }
 
+std::uint32_t Image::times(std::uint32_t interaction) const { return entry(interaction).times; }
 std::string_view Image::id(std::uint32_t interaction) const { return text(interaction, kId); }
 std::string_view Image::method(std::uint32_t interaction) const {
   return text(interaction, kMethod);

@@ -6,8 +6,9 @@
 //   Header        magic, version, sizes, where the tables are
 //   Entry[n]      one an interaction, in the cassette's order
 //   Slot[2^k]     an open-addressing hash table by match key, load at most 1/2. A slot with
-//                 count 0 is empty. The number of a group is the number of its slot.
-//   uint32[n]     the members: each group's interactions, ascending, in one run
+//                 count 0 is empty. The number of a group is where its members begin.
+//   uint32[n]     the members: each group's interactions in one run, those of higher priority
+//                 first, among equals ascending
 //   uint64[m]     hashes of the places (host:port) that are answered for, ascending
 //   heap          strings, wire responses, pieces
 //
@@ -30,7 +31,7 @@
 
 namespace cassette {
 
-inline constexpr std::uint32_t kImageVersion = 1;
+inline constexpr std::uint32_t kImageVersion = 2;
 
 /// What goes into an image beside the interactions.
 struct ImageContext {
@@ -47,7 +48,7 @@ class Image {
  public:
   /// Interactions with one match key. `count` 0: there is none.
   struct Group {
-    std::uint32_t number = 0;
+    std::uint32_t number = 0;  ///< below size(), another for each group
     std::uint32_t first = 0;
     std::uint32_t count = 0;
   };
@@ -68,8 +69,6 @@ class Image {
   std::uint64_t created() const { return created_; }
   /// How many interactions.
   std::uint32_t size() const { return size_; }
-  /// How many group numbers there are (most are of empty slots).
-  std::uint32_t group_numbers() const { return slots_; }
 
   Group find(const MatchKey& key) const;
   Group group_of(std::uint32_t interaction) const;
@@ -79,6 +78,8 @@ class Image {
   /// for any port.
   bool answers_for(std::string_view host, std::uint16_t port) const;
 
+  /// How often it may be played before it is used up; 0: any number of times.
+  std::uint32_t times(std::uint32_t interaction) const;
   std::string_view id(std::uint32_t interaction) const;
   std::string_view method(std::uint32_t interaction) const;
   std::string_view uri(std::uint32_t interaction) const;

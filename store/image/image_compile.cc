@@ -178,7 +178,18 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     slots[i].first = next[i] = first;
     first += slots[i].count;
   }
-  for (std::uint32_t i = 0; i < count; ++i) members[next[entries[i].group]++] = i;
+  bool by_priority = false;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    members[next[entries[i].group]++] = i;
+    by_priority = by_priority || interactions[i].priority != 0;
+  }
+  for (const Image::Slot& slot : slots) {
+    if (!by_priority || slot.count < 2) continue;
+    auto begin = members.begin() + slot.first;
+    std::stable_sort(begin, begin + slot.count, [&](std::uint32_t a, std::uint32_t b) {
+      return interactions[a].priority > interactions[b].priority;
+    });
+  }
 
   ImageWriter writer;
   Image::Header header{};
@@ -200,6 +211,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
                                       interaction.uri, interaction.error,
                                       headers,         {}};
     if (matcher.needs_body()) parts[kRequestBody] = interaction.request.body;
+    entry.times = interaction.times;
     entry.text_at = writer.size();
     for (int part = 0; part < kParts; ++part) {
       if (parts[part].size() > std::numeric_limits<std::uint32_t>::max()) {

@@ -62,9 +62,8 @@ struct Image::Header {
 };
 
 struct Image::Entry {
-  std::uint32_t group;
-  std::uint16_t status;
-  std::uint16_t flags;
+  std::uint32_t group;  ///< its slot
+  std::uint32_t times;
   std::uint64_t text_at;
   std::uint32_t part_size[image_layout::kParts];
   std::uint64_t wire_at;
@@ -72,6 +71,9 @@ struct Image::Entry {
   std::uint64_t pieces_at;
   std::uint32_t head_size;
   std::uint32_t pieces;
+  std::uint16_t status;
+  std::uint16_t flags;
+  std::uint32_t unused;
 };
 
 struct Image::Slot {

@@ -38,9 +38,10 @@ Result<bool> end_session_now(const Settings& settings, const std::string& id);
 
 /// A cassette as a session has it open.
 struct CassetteState {
-  CassetteCounts counts;    ///< path and what was done with it
-  std::uint64_t key = 0;    ///< as in HistoryEntry::cassette
-  std::uint32_t index = 0;  ///< the first interaction that has not been played (counts.interactions: none)
+  CassetteCounts counts;  ///< path and what was done with it
+  std::uint64_t key = 0;  ///< as in HistoryEntry::cassette
+  std::uint32_t index =
+      0;  ///< the first interaction that has not been played (counts.interactions: none)
   std::vector<std::string> ids;  ///< of its interactions, only from find_session()
 };
 
@@ -50,7 +51,7 @@ struct SessionState {
   std::int64_t created = 0;    ///< microseconds since 1970 UTC
   std::int64_t last_used = 0;  ///< the same; when a process joined or left, or it was renewed
   std::chrono::milliseconds time_to_live{0};  ///< kNamed; 0: never expires
-  bool in_use = false;         ///< a process is in it
+  bool in_use = false;                        ///< a process is in it
   std::vector<CassetteState> cassettes;
 };
 

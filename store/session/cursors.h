@@ -1,29 +1,41 @@
-// The shared, changing half of an opened cassette: what was played, and what happened otherwise. A
-// file in memory-backed storage that every process of a session maps; no lock anywhere.
+// The shared, changing half of an opened cassette: what was played, and what happened otherwise. Two
+// files in memory-backed storage that every process of a session maps; no lock anywhere.
 //
-// Bytes (all 32- or 64-bit little-endian, naturally aligned):
-//   0    magic "casscur\n", u32 version, u32 number of interactions n, u32 number of groups g
-//   64   u32 position          order `sequential`: the interaction whose turn it is
-//   128  u64 missed, u64 recorded, u64 record_failures
-//   256  u32 plays[n]          how often each interaction was played
-//        u32 hints[g]          for each group: how many of its first members are known as played
+// Bytes of `cursors`, one for a cassette (little-endian, naturally aligned):
+//   0      magic "casscur\n", u32 version, u32 number of interactions n, u64 fingerprint of them
+//   64     u64 state           round << 32 | position
+//   128    u32 ended, u32 held
+//   192    u64 missed, recorded, record_failures
+//   256    16 x u64 replayed   64 bytes apart: a thread counts in one of them
+//   1280   u64 turns[n]        round << 33 | played << 32 | count
+// Bytes of `hints`, one for each match settings, because they decide about the groups:
+//   0      magic "casshin\n", u32 version, u32 n
+//   64     u64 hints[n]        round << 32 | how many of a group's first members are used up
+//
+// The round is counted up by a rewind. A turn or hint of an earlier round counts as 0: so a rewind is
+// one atomic step, however large the cassette. (31 bits of it, compared modulo 2^31.)
 //
 // Invariants
-//  1. plays[i] only grows. Taking interaction i in order `matched` is the one change 0 -> 1 of
-//     plays[i], a compare-and-swap: exactly one thread of one process makes it.
-//  2. hints[g] may lag behind, never lead: every member of g before hints[g] has plays > 0. It
-//     follows that the first unplayed member is at or behind the hint, and that a thread that takes
-//     several members takes them in ascending order.
-//  3. position only grows, by one, by compare-and-swap; the interactions before it have been played
-//     (their plays[] may lag behind by those that are being taken or whose process died just then).
-//  4. All zero (behind the first line) is the valid beginning, and every state in between is valid:
-//     a process killed at any instruction leaves at most a hint or a count of plays that lags.
+//  1. turns[i] is the truth: interaction i has been taken `count` times in `round`. It is used up
+//     when its `times` is not 0 and count has reached it. Taking it is one compare-and-swap that adds
+//     one, and never adds to one that is used up: exactly `times` threads of all processes make it.
+//     `played` stays set once it is: no rewind takes back that somebody got the answer.
+//  2. hints and the position may lag behind, never lead: every member before a hint, and every
+//     interaction before the position, is used up, or has no turn (`times` 0). It follows that the
+//     first one whose turn it is stands at or behind them, and that a thread that takes several
+//     takes them in ascending order.
+//  3. Whoever finds a hint or the position lagging moves it on, whoever made it lag: nobody waits for
+//     one who was stopped or killed in the middle.
+//  4. Within a round turns, hints and position only grow. A thread that finds a later round than the
+//     one it began with begins anew, and never takes a word back to an earlier round.
+//  5. All zero (behind the first line) is the valid beginning, and every state in between is valid:
+//     a process killed at any instruction leaves at most a hint, a position or a counter that lags.
 //
 // Memory order: relaxed everywhere. The atomics order nothing but themselves: what an index leads
 // to (the image) was complete before it could be mapped. Exactly-once needs only that each
-// compare-and-swap is atomic; invariant 2 holds in any order of visibility, because a member once
-// played stays so; ascending order per thread follows from coherence (a thread that saw plays[i] >
-// 0 never sees 0 again).
+// compare-and-swap is atomic; invariant 2 holds in any order of visibility, because what is used up
+// stays so within its round; ascending order per thread follows from coherence (a thread that saw a
+// turn used up never sees it otherwise in that round).
 //
 // Thread safety: everything, from any thread of any process.
 #pragma once
@@ -31,6 +43,7 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "parser/result.h"
@@ -52,10 +65,13 @@ struct Turn {
 
 class Cursors {
  public:
-  /// Makes an empty file the beginning for an image: reserves the memory, so that no later store
-  /// fails.
+  /// Make empty files the beginning for an image: reserve the memory, so that no later store fails.
   static Result<void> create(int descriptor, const Image& image);
-  static Result<Cursors> open(const std::string& file, const Image& image);
+  static Result<void> create_hints(int descriptor, const Image& image);
+  static Result<Cursors> open(const std::string& cursors, const std::string& hints,
+                              const Image& image);
+  /// Walks all interactions: false when the image is of another state of the cassette.
+  bool belongs_to(const Image& image) const;
   /// Shared with children of a fork only.
   static Result<Cursors> in_memory(const Image& image);
 
@@ -68,20 +84,42 @@ class Cursors {
 
   template <typename Accepts>
   Turn take_matched(const Image& image, const Image::Group& group, bool repeats, Accepts accepts);
+  /// Uses nothing up: `times` has no meaning here.
   template <typename Accepts>
   Turn take_first(const Image& image, const Image::Group& group, Accepts accepts);
+  /// An interaction with `times` 0 has no place in the sequence: it answers whenever it matches.
   template <typename Accepts>
   Turn take_in_sequence(const Image& image, const Image::Group& group, bool repeats,
                         Accepts accepts);
+
+  // Whatever the order.
+
+  /// The first interaction that is not used up and has a turn; the image's size when there is none.
+  std::uint32_t index(const Image& image) const;
+  /// Uses up the interaction whose turn it is, and gives its index; the image's size when there is
+  /// none. One atomic step: no two callers get the same. `plays`: the caller plays it himself, so
+  /// that it counts as played.
+  std::uint32_t advance(const Image& image, bool plays);
+  /// Back to the beginning: nothing is used up. What was played stays counted.
+  void rewind();
+
+  /// The session has ended: whoever still has it mapped must not go on.
+  void end() { header().ended.store(1, std::memory_order_relaxed); }
+  bool ended() const { return header().ended.load(std::memory_order_relaxed) != 0; }
+  /// The session itself tracks the cassette: no end of tracking rewinds it.
+  void hold() { header().held.store(1, std::memory_order_relaxed); }
+  bool held() const { return header().held.load(std::memory_order_relaxed) != 0; }
 
   void count_miss() { header().missed.fetch_add(1, std::memory_order_relaxed); }
   void count_recorded() { header().recorded.fetch_add(1, std::memory_order_relaxed); }
   void count_record_failure() { header().record_failures.fetch_add(1, std::memory_order_relaxed); }
 
+  /// Ever, in any round.
   bool played(std::uint32_t interaction) const;
-  std::uint32_t position() const { return header().position.load(std::memory_order_relaxed); }
-  /// Sum over all interactions: walks them.
+  /// In this round. False for one with `times` 0.
+  bool used_up(const Image& image, std::uint32_t interaction) const;
   std::uint64_t replayed() const;
+  /// Walks all interactions.
   std::uint64_t unplayed() const;
   std::uint64_t missed() const { return header().missed.load(std::memory_order_relaxed); }
   std::uint64_t recorded() const { return header().recorded.load(std::memory_order_relaxed); }
@@ -90,47 +128,106 @@ class Cursors {
   }
 
  private:
-  using Atomic32 = std::atomic<std::uint32_t>;
-  using Atomic64 = std::atomic<std::uint64_t>;
-  static_assert(Atomic32::is_always_lock_free && sizeof(Atomic32) == 4);
-  static_assert(Atomic64::is_always_lock_free && sizeof(Atomic64) == 8);
+  using Word = std::atomic<std::uint64_t>;
+  using Flag = std::atomic<std::uint32_t>;
+  static_assert(Word::is_always_lock_free && sizeof(Word) == 8);
+  static_assert(Flag::is_always_lock_free && sizeof(Flag) == 4);
+
+  static constexpr unsigned kShards = 16;
+  static constexpr std::uint64_t kPlayed = std::uint64_t{1} << 32;
+  static constexpr std::uint32_t kRoundMask = 0x7fffffff;
+  /// A count that is never exceeded, and that is used up whatever `times` is.
+  static constexpr std::uint32_t kFull = std::numeric_limits<std::uint32_t>::max();
 
   struct Header {
     char magic[8];
     std::uint32_t version;
     std::uint32_t interactions;
-    std::uint32_t groups;
-    alignas(64) Atomic32 position;
-    alignas(64) Atomic64 missed;
-    Atomic64 recorded;
-    Atomic64 record_failures;
-    alignas(64) char end[64];
+    std::uint64_t fingerprint;
+    alignas(64) Word state;
+    alignas(64) Flag ended;
+    Flag held;
+    alignas(64) Word missed;
+    Word recorded;
+    Word record_failures;
+    struct alignas(64) Shard {
+      Word replayed;
+    } shards[kShards];
   };
-  static_assert(sizeof(Header) == 256);
+  static_assert(sizeof(Header) == 1280);
+
+  struct HintsHeader {
+    char magic[8];
+    std::uint32_t version;
+    std::uint32_t interactions;
+    char end[48];
+  };
+  static_assert(sizeof(HintsHeader) == 64);
+
+  /// A part of the file that is mapped.
+  struct Mapping {
+    void* memory = nullptr;
+    std::uint64_t bytes = 0;
+  };
+
+  enum class Take : std::uint8_t { kTaken, kUsedUp, kRewound };
 
   Cursors() = default;
-  static std::uint64_t bytes_for(const Image& image);
-  static void write_header(const Image& image, Header& header);
-  Header& header() const { return *static_cast<Header*>(memory_); }
-  Atomic32& plays(std::uint32_t interaction) const { return plays_[interaction]; }
-  void count_play(std::uint32_t interaction);
-  void raise_hint(std::uint32_t group, std::uint32_t value);
+  static void fill(Header& header, const Image& image);
+  static void fill(HintsHeader& header, const Image& image);
+  static Result<Mapping> map_file(const std::string& file, std::uint64_t bytes);
+  void adopt(const Image& image);
+
+  Header& header() const { return *static_cast<Header*>(cursors_.memory); }
+  static std::uint32_t round_of_state(std::uint64_t state) {
+    return static_cast<std::uint32_t>(state >> 32) & kRoundMask;
+  }
+  static std::uint32_t position_of(std::uint64_t state) {
+    return static_cast<std::uint32_t>(state);
+  }
+  static std::uint64_t state_of(std::uint32_t round, std::uint32_t position) {
+    return std::uint64_t{round} << 32 | position;
+  }
+  static std::uint32_t round_of_turn(std::uint64_t turn) {
+    return static_cast<std::uint32_t>(turn >> 33);
+  }
+  static bool later(std::uint32_t a, std::uint32_t b) {
+    return a != b && ((a - b) & kRoundMask) < kRoundMask / 2;
+  }
+  static std::uint32_t count_in(std::uint64_t turn, std::uint32_t round) {
+    return round_of_turn(turn) == round ? static_cast<std::uint32_t>(turn) : 0;
+  }
+  static bool is_used_up(std::uint32_t count, std::uint32_t times) {
+    return times != 0 && count >= times;
+  }
+  std::uint64_t state() const { return header().state.load(std::memory_order_relaxed); }
+  bool used_up_in(const Image& image, std::uint32_t interaction, std::uint32_t round) const {
+    return is_used_up(count_in(turns_[interaction].load(std::memory_order_relaxed), round),
+                      image.times(interaction));
+  }
+
+  Take take(std::uint32_t interaction, std::uint32_t round, std::uint32_t times,
+            std::uint32_t* count);
+  void play_again(std::uint32_t interaction, std::uint32_t round);
+  void count_replayed();
+  void raise_hint(std::uint32_t group, std::uint32_t round, std::uint32_t value);
+  void raise_position(std::uint32_t round, std::uint32_t value) const;
+  std::uint32_t first_open(const Image& image, std::uint32_t round, std::uint32_t from) const;
   template <typename Accepts>
   static std::uint32_t last_accepted(const Image& image, const Image::Group& group,
                                      Accepts accepts);
 
-  void* memory_ = nullptr;
-  std::uint64_t bytes_ = 0;
+  Mapping cursors_;
+  Mapping hints_file_;
   std::uint32_t interactions_ = 0;
-  std::uint32_t groups_ = 0;
-  Atomic32* plays_ = nullptr;
-  Atomic32* hints_ = nullptr;
+  Word* turns_ = nullptr;
+  Word* hints_ = nullptr;
 };
 
 // ---- the orders ----
 
-/// The last member of the group that matches, or the image's size. In orders that play ascending it
-/// is the most recently played one once all are used up.
+/// The last member of the group that matches, or the image's size. Since members are taken
+/// ascending it is the most recently played one once all are used up.
 template <typename Accepts>
 std::uint32_t Cursors::last_accepted(const Image& image, const Image::Group& group,
                                      Accepts accepts) {
@@ -144,30 +241,43 @@ std::uint32_t Cursors::last_accepted(const Image& image, const Image::Group& gro
 template <typename Accepts>
 Turn Cursors::take_matched(const Image& image, const Image::Group& group, bool repeats,
                            Accepts accepts) {
-  if (group.count == 0 || group.number >= groups_) return {};
-  const std::uint32_t begin = hints_[group.number].load(std::memory_order_relaxed);
-  std::uint32_t all_played = begin;  // every member before it is known as played
-  for (std::uint32_t i = begin; i < group.count; ++i) {
-    std::uint32_t interaction = image.member(group, i);
-    if (interaction >= interactions_) break;  // a damaged image
-    Atomic32& count = plays(interaction);
-    if (count.load(std::memory_order_relaxed) == 0) {
-      if (!accepts(interaction)) continue;
-      std::uint32_t unplayed = 0;
-      if (count.compare_exchange_strong(unplayed, 1, std::memory_order_relaxed)) {
-        raise_hint(group.number, all_played == i ? i + 1 : all_played);
-        return {Turn::Kind::kPlay, interaction};
+  if (group.count == 0 || group.number >= interactions_) return {};
+  for (;;) {
+    const std::uint32_t round = round_of_state(state());
+    const std::uint64_t hint = hints_[group.number].load(std::memory_order_relaxed);
+    const std::uint32_t begin = round_of_state(hint) == round ? position_of(hint) : 0;
+    std::uint32_t used_up = begin;  // every member before it is known as used up
+    bool rewound = false;
+    for (std::uint32_t i = begin; i < group.count && !rewound; ++i) {
+      const std::uint32_t interaction = image.member(group, i);
+      if (interaction >= interactions_) break;  // a damaged image
+      if (!used_up_in(image, interaction, round)) {
+        if (!accepts(interaction)) continue;
+        const std::uint32_t times = image.times(interaction);
+        std::uint32_t count = 0;
+        switch (take(interaction, round, times, &count)) {
+          case Take::kTaken:
+            count_replayed();
+            if (is_used_up(count, times) && used_up == i) used_up = i + 1;
+            if (used_up > begin) raise_hint(group.number, round, used_up);
+            return {Turn::Kind::kPlay, interaction};
+          case Take::kRewound:
+            rewound = true;
+            continue;
+          case Take::kUsedUp:
+            break;  // by others, between the look and the swap: the next one, then
+        }
       }
-      // Another took it between the load and the swap: the next one, then.
+      if (used_up == i) used_up = i + 1;
     }
-    if (all_played == i) all_played = i + 1;
+    if (rewound) continue;
+    if (used_up > begin) raise_hint(group.number, round, used_up);
+    const std::uint32_t last = last_accepted(image, group, accepts);
+    if (last >= interactions_) return {};
+    if (!repeats) return {Turn::Kind::kUsedUp, 0};
+    play_again(last, round);
+    return {Turn::Kind::kPlay, last};
   }
-  raise_hint(group.number, all_played);
-  std::uint32_t last = last_accepted(image, group, accepts);
-  if (last >= interactions_) return {};
-  if (!repeats) return {Turn::Kind::kUsedUp, 0};
-  count_play(last);
-  return {Turn::Kind::kPlay, last};
 }
 
 template <typename Accepts>
@@ -176,7 +286,7 @@ Turn Cursors::take_first(const Image& image, const Image::Group& group, Accepts 
     std::uint32_t interaction = image.member(group, i);
     if (interaction >= interactions_) break;
     if (!accepts(interaction)) continue;
-    count_play(interaction);
+    play_again(interaction, round_of_state(state()));
     return {Turn::Kind::kPlay, interaction};
   }
   return {};
@@ -185,22 +295,34 @@ Turn Cursors::take_first(const Image& image, const Image::Group& group, Accepts 
 template <typename Accepts>
 Turn Cursors::take_in_sequence(const Image& image, const Image::Group& group, bool repeats,
                                Accepts accepts) {
-  Atomic32& position = header().position;
-  std::uint32_t expected = position.load(std::memory_order_relaxed);
-  while (expected < interactions_ && group.count != 0 &&
-         image.group_of(expected).number == group.number && accepts(expected)) {
-    if (position.compare_exchange_weak(expected, expected + 1, std::memory_order_relaxed)) {
-      count_play(expected);
+  for (;;) {
+    const std::uint64_t now = state();
+    const std::uint32_t round = round_of_state(now);
+    const std::uint32_t expected = first_open(image, round, position_of(now));
+    if (expected > position_of(now)) raise_position(round, expected);
+    if (expected < interactions_ && group.count != 0 &&
+        image.group_of(expected).number == group.number && accepts(expected)) {
+      const std::uint32_t times = image.times(expected);
+      std::uint32_t count = 0;
+      if (take(expected, round, times, &count) != Take::kTaken) continue;  // what is expected now?
+      count_replayed();
+      if (is_used_up(count, times)) raise_position(round, expected + 1);
       return {Turn::Kind::kPlay, expected};
     }
-    // `expected` is the present position now: the question is asked anew.
+    for (std::uint32_t i = 0; i < group.count; ++i) {
+      const std::uint32_t interaction = image.member(group, i);
+      if (interaction < interactions_ && image.times(interaction) == 0 && accepts(interaction)) {
+        play_again(interaction, round);
+        return {Turn::Kind::kPlay, interaction};
+      }
+    }
+    const std::uint32_t last = last_accepted(image, group, accepts);
+    if (last >= interactions_) return {Turn::Kind::kNone, expected};
+    if (last >= expected) return {Turn::Kind::kOutOfSequence, expected};
+    if (!repeats) return {Turn::Kind::kUsedUp, expected};
+    play_again(last, round);
+    return {Turn::Kind::kPlay, last};
   }
-  std::uint32_t last = last_accepted(image, group, accepts);
-  if (last >= interactions_) return {Turn::Kind::kNone, expected};
-  if (last >= expected) return {Turn::Kind::kOutOfSequence, expected};
-  if (!repeats) return {Turn::Kind::kUsedUp, expected};
-  count_play(last);
-  return {Turn::Kind::kPlay, last};
 }
 
 }  // namespace cassette

@@ -65,7 +65,7 @@ class History {
   /// What is there now, oldest first.
   struct Contents {
     std::vector<HistoryEntry> entries;  ///< views into `text`
-    std::uint64_t dropped = 0;          ///< entries that were there, or should have been, and are not
+    std::uint64_t dropped = 0;  ///< entries that were there, or should have been, and are not
     std::vector<char> text;
   };
   /// Entries that are being written just now are left out, and not counted as dropped.

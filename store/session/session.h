@@ -8,12 +8,19 @@
 //                                   process-<pid>-<tick>   scope `process`, or no tree
 //         alive                   a line of text (session_files.h); every process holds a
 //                                 flock(LOCK_SH) on an open file description of it
-//         <key>.image             a compiled cassette (image.h); link(2): the first wins
-//         <key>.cursors           its positions and counters (cursors.h)
+//         history                 every request it handled (history.h)
+//         place                   of a named session: its place in the pool (pool.h)
+//         <path key>/             a cassette; made under another name and renamed: the first wins
+//           cursors               its positions and counters (cursors.h)
+//           users                 who inserted it (tracking.h)
+//           <settings key>.image  compiled for these match settings (image.h); link(2): the first
+//                                 wins; it is there when its .hints are
+//           <settings key>.hints
 //         ended-well ended-failed how the root of the tree ended, once it has
 //         totals                  what sessions of scope `process` inside this tree came to
 //       .ended-<token>/           a session whose last process is merging it, or died at that
 //       .new-<pid>-<n>/           a session that is being made
+//     places/                     of the named sessions (pool.h)
 //
 // The thin library asks with one access(2) on $runtime_dir/sessions/<id> whether the tree has a
 // session at all: the root of a tree that was never intercepted itself has to end it
@@ -33,10 +40,14 @@
 //     locked: a session that is renamed away is never joined.
 //  4. Ending is idempotent: merging, harvesting and removing may be begun again by the next to come
 //     by.
+//  5. A session that is ended although processes are in it (control.h) is renamed away first and then
+//     marked in the cursors of all its cassettes: whoever goes on with one of them sees that.
 //
 // Thread safety: join(), end_session() and the const functions from any thread; open_cassette() and
 // leave() by one thread at a time.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstdint>
 #include <memory>
@@ -47,6 +58,8 @@
 #include "parser/result.h"
 #include "store/image/image.h"
 #include "store/session/cursors.h"
+#include "store/session/descriptor.h"
+#include "store/session/history.h"
 #include "store/settings/settings.h"
 
 namespace cassette {
@@ -84,20 +97,31 @@ struct CassetteCounts {
 struct OpenCassette {
   std::shared_ptr<const Image> image;
   std::shared_ptr<Cursors> cursors;
+  std::uint64_t key = 0;  ///< of its path (session_files.h)
+  std::string directory;  ///< of its files
+
+  std::string users() const { return directory + "/users"; }  ///< for Tracking
 };
 
 class Session {
  public:
-  /// Joins the session, or creates it (and then ends the dead sessions of others in that place).
+  /// Joins the session, or creates it (and then ends the dead sessions of others in that place). A
+  /// named one that is new takes a place in the pool; an error when that is full.
   static Result<std::unique_ptr<Session>> join(const Settings& settings, std::string_view tree);
+  /// Makes a named session that no process is in, unless it is there already.
+  enum class Creation { kCreated, kAnotherWasFirst, kPoolFull };
+  static Result<Creation> create(const Settings& settings, const SessionIdentity& identity);
   /// Gives up the membership without ending anything (as a death of the process would).
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   const std::string& id() const { return identity_.id; }
+  /// As the user calls it.
+  std::string name() const;
   /// Unlike the id never used again: names the session in a journal.
   const std::string& token() const { return token_; }
+  History& history() const { return *history_; }
 
   /// The cassette as it was when the session began. `path` is absolute (cassette_path()). The first
   /// process of the session merges a journal that dead sessions left, loads and compiles; the
@@ -119,8 +143,15 @@ class Session {
  private:
   Session(const Settings& settings, SessionIdentity identity);
   Result<void> join_or_create();
-  Result<bool> try_join(const std::string& directory);
-  Result<bool> try_create(const std::string& directory);
+  Result<bool> try_join();
+  Result<Creation> try_create();
+  Result<void> adopt(Descriptor alive);
+  Result<void> open_history();
+  Result<OpenCassette> open_or_compile(const std::string& path) const;
+  Result<std::string> compile(const std::string& path, const std::string& settings) const;
+  Result<void> add_cassette(const std::string& directory, const std::string& settings_key,
+                            const std::string& bytes) const;
+  bool is_still_there() const;
 
   Settings settings_;
   SessionIdentity identity_;
@@ -128,6 +159,9 @@ class Session {
   std::string directory_;
   std::string token_;
   void* alive_ = nullptr;  ///< the mapping that holds the lock
+  dev_t device_ = 0;       ///< of `alive`
+  ino_t inode_ = 0;
+  std::unique_ptr<History> history_;
 };
 
 /// For a process that never joined: when it is the root of a tree that has a session, ends it as

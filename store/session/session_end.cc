@@ -14,6 +14,7 @@
 #include "store/journal/merge.h"
 #include "store/journal/usage.h"
 #include "store/log.h"
+#include "store/session/pool.h"
 #include "store/session/session.h"
 #include "store/session/session_files.h"
 #include "store/session/session_settings.h"
@@ -24,6 +25,7 @@ namespace {
 
 constexpr std::string_view kEnded = ".ended-";
 constexpr std::string_view kNew = ".new-";
+
 Descriptor open_alive(const std::string& directory) {
   return Descriptor(open((directory + "/alive").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 }
@@ -31,15 +33,6 @@ Descriptor open_alive(const std::string& directory) {
 /// The lock of one who ends a session: nobody is in it, and nobody else ends it.
 bool lock_to_end(const Descriptor& alive) {
   return alive && flock(alive.get(), LOCK_EX | LOCK_NB) == 0;
-}
-
-void remove_directory(const std::string& directory) {
-  // `alive` last: as long as it is there, the next to come by knows what this is.
-  for (const std::string& name : names_in(directory)) {
-    if (name != "alive") unlink((directory + "/" + name).c_str());
-  }
-  unlink((directory + "/alive").c_str());
-  rmdir(directory.c_str());
 }
 
 bool older_than(const std::string& path, std::chrono::milliseconds age) {
@@ -143,7 +136,7 @@ void end_locked(const Settings& settings, const std::string& directory,
   auto text = read_alive_text(alive.get());
   if (!text) {
     log(LogLevel::kWarn, "the session " + directory + " is damaged and removed");
-    remove_directory(directory);
+    remove_session_directory(directory);
     return;
   }
   std::string away =
@@ -152,22 +145,23 @@ void end_locked(const Settings& settings, const std::string& directory,
     log(LogLevel::kError, file_error("end the session", directory, errno).message);
     return;
   }
+  free_place(settings.runtime_dir, away);
   conclude(settings, away, identity, *text, false);
-  remove_directory(away);
+  remove_session_directory(away);
 }
 
 /// One that was renamed away by a process that died while it merged.
 void finish_ended(const Settings& settings, const std::string& directory, std::string_view token) {
   Descriptor alive = open_alive(directory);
   if (!alive) {
-    if (errno == ENOENT) remove_directory(directory);
+    if (errno == ENOENT) remove_session_directory(directory);
     return;
   }
   if (!lock_to_end(alive) || !leads_to_open_file(directory + "/alive", alive.get())) return;
   auto text = read_alive_text(alive.get());
   auto identity = identity_of(token.substr(0, token.find('@')));
   if (text && identity) conclude(settings, directory, *identity, *text, false);
-  remove_directory(directory);
+  remove_session_directory(directory);
 }
 
 bool has_ended(const std::string& directory, const SessionIdentity& identity) {
@@ -210,6 +204,36 @@ void end_if_expired(const Settings& settings, const SessionIdentity& identity) t
   log(LogLevel::kError, std::string("cannot end the session: ") + problem.what());
 }
 
+void end_expired_sessions(const Settings& settings) {
+  for (const std::string& name : names_in(sessions_directory(settings.runtime_dir))) {
+    auto identity = identity_of(name);
+    if (identity && identity->kind == SessionIdentity::Kind::kNamed) {
+      end_if_expired(settings, *identity);
+    }
+  }
+}
+
+Result<bool> end_by_force(const Settings& settings, const SessionIdentity& identity) try {
+  const std::string sessions = sessions_directory(settings.runtime_dir);
+  const std::string directory = sessions + "/" + identity.id;
+  Descriptor alive = open_alive(directory);
+  if (!alive) return errno == ENOENT ? Result<bool>(false) : file_error("open", directory, errno);
+  auto text = read_alive_text(alive.get());
+  const std::string away = sessions + "/" + std::string(kEnded) +
+                           (text ? text->token : identity.id + "@damaged-" + unique_suffix());
+  // The one step that decides who ends it.
+  if (rename(directory.c_str(), away.c_str()) != 0) {
+    return errno == ENOENT ? Result<bool>(false) : file_error("end the session", directory, errno);
+  }
+  for (const OpenCassette& cassette : open_all_cassettes(away)) cassette.cursors->end();
+  free_place(settings.runtime_dir, away);
+  if (text) conclude(settings, away, identity, *text, true);
+  remove_session_directory(away);
+  return true;
+} catch (const std::exception& problem) {
+  return Error{std::string("cannot end the session: ") + problem.what()};
+}
+
 // ---- session.h ----
 
 void end_session(const Settings& settings, std::string_view tree, bool ended_well) {
@@ -230,7 +254,7 @@ void sweep_sessions(const Settings& settings) try {
     } else if (name.starts_with(kNew)) {
       if (older_than(directory, std::chrono::minutes(1)) &&
           (!exists(directory + "/alive") || lock_to_end(open_alive(directory)))) {
-        remove_directory(directory);
+        remove_session_directory(directory);
       }
     } else if (auto identity = identity_of(name)) {
       if (identity->kind == SessionIdentity::Kind::kNamed) {

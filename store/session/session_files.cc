@@ -6,10 +6,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "store/files.h"
 #include "store/log.h"
@@ -17,6 +22,31 @@
 namespace cassette {
 
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+std::uint64_t nanoseconds(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::string unique_suffix() {
+  static std::atomic<unsigned> counter{0};
+  return std::to_string(getpid()) + "-" + std::to_string(nanoseconds(CLOCK_BOOTTIME)) + "-" +
+         std::to_string(counter.fetch_add(1));
+}
+
+Result<void> write_new_file(const std::string& path, std::string_view bytes) {
+  Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return file_error("write", path, errno);
+  while (!bytes.empty()) {
+    ssize_t n = write(file.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return file_error("write", path, n < 0 ? errno : ENOSPC);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
 
 std::vector<std::string> names_in(const std::string& directory) {
   std::vector<std::string> names;
@@ -27,6 +57,18 @@ std::vector<std::string> names_in(const std::string& directory) {
     if (name != "." && name != "..") names.push_back(std::move(name));
   }
   return names;
+}
+
+void remove_session_directory(const std::string& directory) {
+  for (const std::string& name : names_in(directory)) {
+    if (name == "alive") continue;
+    const std::string path = directory + "/" + name;
+    if (unlink(path.c_str()) == 0 || errno != EISDIR) continue;
+    for (const std::string& file : names_in(path)) unlink((path + "/" + file).c_str());
+    rmdir(path.c_str());
+  }
+  unlink((directory + "/alive").c_str());
+  rmdir(directory.c_str());
 }
 
 std::string sessions_directory(const std::string& runtime_dir) { return runtime_dir + "/sessions"; }
@@ -99,20 +141,38 @@ void note_ending(const std::string& directory, bool ended_well) {
   if (!note && errno != ENOENT) log(LogLevel::kWarn, file_error("make", path, errno).message);
 }
 
+std::string hexadecimal(std::uint64_t number) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
+  return text;
+}
+
+std::uint64_t cassette_key(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  return XXH3_64bits(path.data(), path.size());
+}
+
 std::vector<OpenCassette> open_all_cassettes(const std::string& directory) {
   constexpr std::string_view kImage = ".image";
   std::vector<OpenCassette> cassettes;
   std::vector<std::string> names = names_in(directory);
   std::sort(names.begin(), names.end());
   for (const std::string& name : names) {
-    if (!name.ends_with(kImage)) continue;
-    std::string base = directory + "/" + name.substr(0, name.size() - kImage.size());
-    auto image = Image::open(base + ".image");
-    if (!image) continue;
-    auto cursors = Cursors::open(base + ".cursors", *image);
-    if (!cursors) continue;
-    cassettes.push_back({std::make_shared<const Image>(std::move(*image)),
-                         std::make_shared<Cursors>(std::move(*cursors))});
+    if (name.front() == '.') continue;
+    std::string inside = directory + "/" + name;
+    // One image stands for all: they differ in what is matched, not in the interactions.
+    for (const std::string& file : names_in(inside)) {
+      if (!file.ends_with(kImage)) continue;
+      std::string base = inside + "/" + file.substr(0, file.size() - kImage.size());
+      auto image = Image::open(base + ".image");
+      if (!image) continue;
+      auto cursors = Cursors::open(inside + "/cursors", base + ".hints", *image);
+      if (!cursors) continue;
+      std::uint64_t key = cassette_key(image->path());
+      cassettes.push_back({std::make_shared<const Image>(std::move(*image)),
+                           std::make_shared<Cursors>(std::move(*cursors)), key, inside});
+      break;
+    }
   }
   return cassettes;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/stat.h>
+#include <time.h>
 
 #include <chrono>
 #include <cstdint>
@@ -22,8 +23,19 @@ inline constexpr char kEndedWell[] = "/ended-well";
 inline constexpr char kEndedFailed[] = "/ended-failed";
 
 bool exists(const std::string& path);
+/// Nanoseconds of a clock.
+std::uint64_t nanoseconds(clockid_t clock);
+/// For the name of a file or directory that nobody else makes.
+std::string unique_suffix();
+/// Writes a file that is not there yet, readable by us alone. On memory-backed storage that is full
+/// it fails here, and not as a SIGBUS later.
+Result<void> write_new_file(const std::string& path, std::string_view bytes);
 /// Without "." and "..", in no order; empty when it cannot be read.
 std::vector<std::string> names_in(const std::string& directory);
+
+/// Removes a directory of two levels: a session, or what is being made. `alive` goes last: as long as
+/// it is there, the next to come by knows what this is.
+void remove_session_directory(const std::string& directory);
 
 /// What `alive` says, in one line: "cassette-session 1 <token> <time to live in ms> <tree id or
 /// ->".
@@ -41,6 +53,8 @@ Result<void> prepare_sessions_directory(const std::string& runtime_dir);
 
 /// From the name of a session's directory; nothing when it is none.
 std::optional<SessionIdentity> identity_of(std::string_view directory_name);
+/// What a user calls it: the name of a named session, else its directory's.
+std::string name_of(const SessionIdentity& identity);
 
 /// True when the path leads to the file that is open.
 bool leads_to_open_file(const std::string& path, int descriptor);
@@ -53,6 +67,10 @@ void note_ending(const std::string& directory, bool ended_well);
 void end_if_last(const Settings& settings, const SessionIdentity& identity);
 /// A named session that nobody has used for its time to live is ended and removed.
 void end_if_expired(const Settings& settings, const SessionIdentity& identity);
+/// Every one of them.
+void end_expired_sessions(const Settings& settings);
+/// Ends a session at once, whoever is in it. False: it is not there.
+Result<bool> end_by_force(const Settings& settings, const SessionIdentity& identity);
 
 /// What sessions of scope `process` in this tree came to, as they noted it.
 struct SessionTotals {
@@ -61,7 +79,12 @@ struct SessionTotals {
 };
 SessionTotals read_totals(const std::string& directory);
 
-/// Opens every image in a session's directory with its cursors; what cannot be opened is left out.
+/// 16 hexadecimal digits.
+std::string hexadecimal(std::uint64_t number);
+/// Names a cassette in the history, and its directory in the session's.
+std::uint64_t cassette_key(std::string_view path);
+
+/// Opens every cassette in a session's directory; what cannot be opened is left out.
 std::vector<OpenCassette> open_all_cassettes(const std::string& directory);
 
 }  // namespace cassette

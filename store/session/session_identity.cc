@@ -125,6 +125,24 @@ std::optional<SessionIdentity> identity_of(std::string_view name) {
   return identity;
 }
 
+std::string name_of(const SessionIdentity& identity) {
+  if (identity.kind != SessionIdentity::Kind::kNamed) return identity.id;
+  std::string_view escaped = std::string_view(identity.id).substr(std::strlen("named-"));
+  std::string name;
+  while (!escaped.empty()) {
+    unsigned byte = 0;
+    if (escaped.size() >= 3 && escaped.front() == '%' &&
+        std::from_chars(escaped.data() + 1, escaped.data() + 3, byte, 16).ec == std::errc()) {
+      name.push_back(static_cast<char>(byte));
+      escaped.remove_prefix(3);
+    } else {
+      name.push_back(escaped.front());
+      escaped.remove_prefix(1);
+    }
+  }
+  return name;
+}
+
 Result<SessionIdentity> session_identity(const Settings& settings, std::string_view tree) {
   if (!settings.session.empty()) {
     std::string name = "named-" + escaped(settings.session);

@@ -1,0 +1,237 @@
+// The cassettes of a session: opened by the first who needs one, mapped by the others, counted at the
+// end. Knows nothing of how a session is joined or left.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <map>
+#include <set>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "store/files.h"
+#include "store/journal/merge.h"
+#include "store/journal/usage.h"
+#include "store/log.h"
+#include "store/session/session.h"
+#include "store/session/session_files.h"
+#include "store/session/session_settings.h"
+
+namespace cassette {
+
+namespace {
+
+/// One compiles while the others wait for it: a matter of thrift, not of safety (the first one to
+/// give its work a name wins). So nobody waits for one who was stopped in the middle.
+class CompileLock {
+ public:
+  explicit CompileLock(const std::string& path)
+      : file_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) {
+    constexpr timespec kPause{0, 2'000'000};
+    const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 60'000'000'000u;
+    while (file_ && flock(file_.get(), LOCK_EX | LOCK_NB) != 0 &&
+           (errno == EWOULDBLOCK || errno == EINTR) && nanoseconds(CLOCK_MONOTONIC) < deadline) {
+      nanosleep(&kPause, nullptr);
+    }
+  }
+
+ private:
+  Descriptor file_;
+};
+
+/// Gives a finished file its name, unless another was first.
+Result<void> publish(const std::string& temporary, const std::string& path) {
+  int problem = link(temporary.c_str(), path.c_str()) == 0 ? 0 : errno;
+  unlink(temporary.c_str());
+  if (problem != 0 && problem != EEXIST) return file_error("make", path, problem);
+  return {};
+}
+
+Result<void> create_with(Result<void> (*create)(int, const Image&), const std::string& path,
+                         const Image& image) {
+  Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return file_error("make", path, errno);
+  return create(file.get(), image);
+}
+
+Result<OpenCassette> open_at(const std::string& directory, const std::string& settings_key,
+                             std::string_view path) {
+  const std::string base = directory + "/" + settings_key;
+  auto image = Image::open(base + ".image");
+  if (!image) return image.error();
+  auto cursors = Cursors::open(directory + "/cursors", base + ".hints", *image);
+  if (!cursors) return cursors.error();
+  return OpenCassette{std::make_shared<const Image>(std::move(*image)),
+                      std::make_shared<Cursors>(std::move(*cursors)), cassette_key(path),
+                      directory};
+}
+
+}  // namespace
+
+Result<OpenCassette> Session::open_cassette(const std::string& path) try {
+  auto opened = open_or_compile(path);
+  if (!opened && !is_still_there()) return Error{"the session " + name() + " has ended"};
+  return opened;
+} catch (const std::exception& problem) {
+  return Error{"cannot open the cassette " + path + ": " + problem.what()};
+}
+
+Result<OpenCassette> Session::open_or_compile(const std::string& path) const {
+  const std::string settings = session_settings_text(settings_);
+  const std::string settings_key = hexadecimal(XXH3_64bits(settings.data(), settings.size()));
+  const std::string directory = directory_ + "/" + hexadecimal(cassette_key(path));
+  auto is_there = [&](const std::string& in) { return exists(in + "/" + settings_key + ".image"); };
+  if (is_there(directory)) return open_at(directory, settings_key, path);
+
+  CompileLock lock(directory + ".lock");
+  if (is_there(directory)) return open_at(directory, settings_key, path);
+  auto bytes = compile(path, settings);
+  if (!bytes) return bytes.error();
+  if (auto added = add_cassette(directory, settings_key, *bytes); !added) return added.error();
+  if (is_there(directory)) return open_at(directory, settings_key, path);
+  // The cassette has changed since others of the session opened it: what they count is not ours.
+  const std::string own = directory + "-" + settings_key;
+  if (!is_there(own)) {
+    if (auto added = add_cassette(own, settings_key, *bytes); !added) return added.error();
+  }
+  return open_at(own, settings_key, path);
+}
+
+/// The bytes of an image of the cassette as it is now, journals of dead sessions merged.
+Result<std::string> Session::compile(const std::string& path, const std::string& settings) const {
+  bool merged = false;
+  if (settings_.mode != RecordMode::kNone) {  // which never writes
+    auto report = merge_journal(path, settings_.runtime_dir, std::nullopt);
+    merged = report.ok();
+    if (!merged) {
+      log(LogLevel::kWarn, report.error().message);
+    } else if (!report->new_ids.empty()) {
+      auto forgotten = forget_used(settings_.state_dir, path, report->new_ids);
+      if (!forgotten) log(LogLevel::kWarn, forgotten.error().message);
+    }
+  }
+  Cassette cassette;
+  ImageContext context;
+  context.path = path;
+  context.settings = settings;
+  // Checked even where nothing is there yet: better now than after the program has run.
+  if (auto form = cassette_form(path); !form) return form.error();
+  context.existed = cassette_exists(path);
+  if (!merged) {
+    auto loaded = load_with_journal(path);
+    if (loaded) {
+      context.existed = true;
+      cassette = std::move(*loaded);
+    } else if (context.existed) {
+      return loaded.error();
+    }
+  } else if (context.existed) {
+    auto loaded = load_cassette(path);
+    if (!loaded) return loaded.error();
+    cassette = std::move(*loaded);
+  }
+  Matcher matcher = parse_session_settings(settings).matcher();
+  return compile_image(cassette, matcher, context);
+}
+
+/// Adds what a cassette needs for these match settings, unless it is there. Adds nothing where the
+/// cursors that are there belong to other interactions.
+Result<void> Session::add_cassette(const std::string& directory, const std::string& settings_key,
+                                   const std::string& bytes) const {
+  const std::string suffix = unique_suffix();
+  const std::string made = directory_ + "/.new-" + suffix;
+  if (mkdir(made.c_str(), 0700) != 0) return file_error("make", made, errno);
+  const std::string base = made + "/" + settings_key;
+  Result<void> done = [&]() -> Result<void> {
+    if (auto written = write_new_file(base + ".image", bytes); !written) {
+      return Error{"no memory for the session: " + written.error().message};
+    }
+    auto image = Image::open(base + ".image");
+    if (!image) return image.error();
+    if (auto created = create_with(Cursors::create_hints, base + ".hints", *image); !created) {
+      return created;
+    }
+    if (!exists(directory)) {
+      if (auto created = create_with(Cursors::create, made + "/cursors", *image); !created) {
+        return created;
+      }
+      if (auto created = write_new_file(made + "/users", ""); !created) return created;
+      if (rename(made.c_str(), directory.c_str()) == 0) return {};
+      if (errno != EEXIST && errno != ENOTEMPTY) return file_error("make", directory, errno);
+    }
+    auto cursors = Cursors::open(directory + "/cursors", base + ".hints", *image);
+    if (!cursors || !cursors->belongs_to(*image)) return {};
+    if (auto named = publish(base + ".hints", directory + "/" + settings_key + ".hints"); !named) {
+      return named;
+    }
+    return publish(base + ".image", directory + "/" + settings_key + ".image");
+  }();
+  remove_session_directory(made);
+  return done;
+}
+
+Result<std::vector<CassetteCounts>> Session::counts() const try {
+  std::map<std::string, CassetteCounts> by_path;
+  std::map<std::string, std::vector<OpenCassette>> opened;
+  for (OpenCassette& cassette : open_all_cassettes(directory_)) {
+    opened[std::string(cassette.image->path())].push_back(std::move(cassette));
+  }
+  SessionTotals totals = read_totals(directory_);
+  std::map<std::string, std::set<std::string>> played;
+  for (auto& [path, id] : totals.played) played[path].insert(id);
+  for (const CassetteCounts& each : totals.counts) {
+    auto [place, first] = by_path.try_emplace(each.path, each);
+    if (first) continue;
+    place->second.replayed += each.replayed;
+    place->second.recorded += each.recorded;
+    place->second.missed += each.missed;
+    place->second.record_failures += each.record_failures;
+  }
+  for (auto& [path, counts] : by_path) {
+    std::uint64_t used = played[path].size();
+    counts.unused = counts.interactions > used ? counts.interactions - used : 0;
+  }
+  for (auto& [path, cassettes] : opened) {
+    CassetteCounts& counts = by_path[path];
+    counts.path = path;
+    std::sort(cassettes.begin(), cassettes.end(),
+              [](const auto& a, const auto& b) { return a.image->created() < b.image->created(); });
+    for (const OpenCassette& cassette : cassettes) {
+      counts.replayed += cassette.cursors->replayed();
+      counts.recorded += cassette.cursors->recorded();
+      counts.missed += cassette.cursors->missed();
+      counts.record_failures += cassette.cursors->record_failures();
+    }
+    const Image& first = *cassettes.front().image;
+    counts.interactions = first.size();
+    if (cassettes.size() == 1 && played[path].empty()) {
+      counts.unused = cassettes.front().cursors->unplayed();
+      continue;
+    }
+    std::set<std::string>& ids = played[path];
+    for (const OpenCassette& cassette : cassettes) {
+      for (std::uint32_t i = 0; i < cassette.image->size(); ++i) {
+        if (cassette.cursors->played(i)) ids.emplace(cassette.image->id(i));
+      }
+    }
+    counts.unused = 0;
+    for (std::uint32_t i = 0; i < first.size(); ++i) {
+      counts.unused += ids.count(std::string(first.id(i))) == 0 ? 1 : 0;
+    }
+  }
+  std::vector<CassetteCounts> result;
+  result.reserve(by_path.size());
+  for (auto& [path, counts] : by_path) result.push_back(std::move(counts));
+  return result;
+} catch (const std::exception& problem) {
+  return Error{std::string("cannot count: ") + problem.what()};
+}
+
+}  // namespace cassette
