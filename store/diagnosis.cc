@@ -88,6 +88,8 @@ std::string_view name_of(MissReason reason) {
       return "used up";
     case MissReason::kOutOfSequence:
       return "out of sequence";
+    case MissReason::kSessionEnded:
+      return "session ended";
     case MissReason::kUnusable:
       return "unusable cassette";
     case MissReason::kBadRequest:

@@ -15,9 +15,13 @@
 #include "parser/writer.h"
 #include "store/interaction.h"
 #include "store/match/match.h"
+#include "store/session/history.h"
 #include "store/settings/settings.h"
 
 namespace cassette {
+
+class Session;
+struct OpenCassette;
 
 enum class MissReason : std::uint8_t {
   kNone,
@@ -25,7 +29,8 @@ enum class MissReason : std::uint8_t {
   kNoSuchRequest,
   kUsedUp,
   kOutOfSequence,
-  kUnusable,     ///< the cassette, the configuration or the session cannot be used
+  kUnusable,      ///< the cassette, the configuration or the session cannot be used
+  kSessionEnded,  ///< somebody ended the session while this process was in it
   kBadRequest,   ///< the request itself cannot be parsed
   kUnsupported,  ///< a protocol that is not replayed (CONNECT, HTTP/2, a 101 upgrade)
 };
@@ -57,16 +62,25 @@ enum class UpstreamPolicy : std::uint8_t {
   kAtConnect,  ///< at once: the program gets the outcome of the real connect()
 };
 
+/// How a request went, for the session's history.
+struct Handled {
+  HistoryOutcome outcome = HistoryOutcome::kMissed;
+  Decision decision;
+  int status = 0;                   ///< of the real server's response; of a replay it is known
+  std::int64_t began_at = 0;        ///< microseconds since 1970
+  std::int64_t nanoseconds = 0;     ///< until its answer was complete
+};
+
 class Player {
  public:
-  /// Joins the session and opens the cassette (creating what the session needs). Never fails: a
-  /// player that cannot work answers every request with a miss that carries the reason (`problem`),
-  /// and lets nothing out. `problem` may come from the caller (settings that do not load). `tree`
-  /// is the value of CASSETTE_TREE (tree.h), which names the session, the {program} and the
-  /// directory of a relative cassette; empty: this process is its own tree, in the working
-  /// directory.
-  static std::unique_ptr<Player> open(const Settings& settings, std::string_view tree);
-  static std::unique_ptr<Player> broken(std::string problem);
+  /// Plays and records the cassette at `path` (cassette_path()) in a session; deck.h opens both. The
+  /// player keeps the session.
+  static std::shared_ptr<Player> open(const Settings& settings, std::string path,
+                                      std::shared_ptr<Session> session, OpenCassette cassette);
+  /// One that cannot work: it answers every request with a miss that carries the reason, and lets
+  /// nothing out. `session` (its history notes the misses) may be missing.
+  static std::shared_ptr<Player> broken(std::string problem, std::string path, RecordMode mode,
+                                        std::shared_ptr<Session> session);
   virtual ~Player() = default;
 
   /// `port` 0: any port of that host.
@@ -102,18 +116,25 @@ class Player {
   /// run`.
   virtual Result<void> record(Interaction interaction) = 0;
 
+  /// Notes a request in the session's history. Takes no lock.
+  virtual void handled(const RequestView& request, const Handled& handled) noexcept = 0;
+
+  // The position, whatever the order (cursors.h). Errors: the player cannot work, the session has
+  // ended.
+
+  /// The first interaction that is not used up, from 0; cassette_size() when there is none.
+  virtual Result<std::uint32_t> index() = 0;
+  /// Uses it up, and gives its index. `plays`: it counts as played, because the caller plays it.
+  virtual Result<std::uint32_t> advance(bool plays) = 0;
+  virtual Result<void> rewind() = 0;
+  virtual std::uint32_t cassette_size() const = 0;
+
   /// Shown in messages.
   virtual const std::string& cassette_path() const = 0;
 
-  /// Around fork(): what the child must not share is closed or made anew there.
-  virtual void before_fork() = 0;
-  virtual void after_fork_in_parent() = 0;
-  virtual void after_fork_in_child() = 0;
-
-  /// The process ends: leaves the session; the last one out merges the journal and removes it.
-  /// `ended_well`: exit status 0, where that is known. Of the root of the tree it decides whether
-  /// what `all` and `rewrite` recorded takes the place of the old.
-  virtual void leave(bool ended_well = true) = 0;
+  /// Around fork(): the child must not share what is locked just now.
+  virtual void before_fork() {}
+  virtual void after_fork() {}
 };
 
 }  // namespace cassette

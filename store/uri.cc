@@ -148,29 +148,46 @@ UriView request_uri(const RequestMessage& request, const Origin& origin) {
   return uri;
 }
 
-std::string format_uri(const UriView& uri) {
+namespace {
+
+/// Gives `put` the parts of the text, in order.
+template <typename Put>
+void format_parts(const UriView& uri, Put put) {
   const bool brackets = uri.host.find(':') != std::string_view::npos;
-  std::string text;
-  text.reserve(uri.scheme.size() + uri.host.size() + uri.path.size() + uri.query.size() + 16);
-  text += uri.scheme;
-  text += "://";
-  if (brackets) text += '[';
-  text += uri.host;
-  if (brackets) text += ']';
+  put(uri.scheme);
+  put(brackets ? "://[" : "://");
+  put(uri.host);
+  if (brackets) put("]");
   if (uri.port != 0 && uri.port != default_port(uri.scheme)) {
-    std::array<char, 8> digits{};
-    auto end = std::to_chars(digits.data(), digits.data() + digits.size(), uri.port).ptr;
-    text += ':';
-    text.append(digits.data(), end);
+    std::array<char, 8> digits{':'};
+    auto end = std::to_chars(digits.data() + 1, digits.data() + digits.size(), uri.port).ptr;
+    put(std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
   }
   // "*" and an empty path get the slash without which they could not be told from the host.
-  if (uri.path.empty() || uri.path.front() != '/') text += '/';
-  text += uri.path;
+  if (uri.path.empty() || uri.path.front() != '/') put("/");
+  put(uri.path);
   if (uri.has_query) {
-    text += '?';
-    text += uri.query;
+    put("?");
+    put(uri.query);
   }
+}
+
+}  // namespace
+
+std::string format_uri(const UriView& uri) {
+  std::string text;
+  text.reserve(uri.scheme.size() + uri.host.size() + uri.path.size() + uri.query.size() + 16);
+  format_parts(uri, [&text](std::string_view part) { text += part; });
   return text;
+}
+
+std::size_t format_uri(const UriView& uri, char* out, std::size_t size) {
+  std::size_t length = 0;
+  format_parts(uri, [&](std::string_view part) {
+    if (length < size) part.copy(out + length, size - length);
+    length += part.size();
+  });
+  return length;
 }
 
 }  // namespace cassette

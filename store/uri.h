@@ -46,5 +46,7 @@ UriView request_uri(const RequestMessage& request, const Origin& origin);
 /// "scheme://host[:port]path[?query]": user info left out, default port left out, IPv6 in brackets,
 /// an empty path as "/".
 std::string format_uri(const UriView& uri);
+/// The same into a buffer, without allocation and without NUL: what fits. Returns the whole length.
+std::size_t format_uri(const UriView& uri, char* out, std::size_t size);
 
 }  // namespace cassette

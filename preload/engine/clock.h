@@ -13,11 +13,11 @@ inline std::int64_t steady_now() {
   return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
 }
 
-/// Microseconds since 1970 UTC.
+/// Nanoseconds since 1970 UTC.
 inline std::int64_t wall_now() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * std::int64_t{1'000'000} + now.tv_nsec / 1000;
+  return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
 }
 
 }  // namespace cassette

@@ -51,7 +51,7 @@ int connect_really(int fd, const Endpoint& peer) {
 int connect_socket(int fd, const sockaddr* address, socklen_t length) {
   std::optional<Endpoint> peer = Endpoint::from(address, length);
   if (!peer || peer->port() == 0 || !is_tcp(fd)) return kPassThrough;
-  Player* player = engine().player();
+  std::shared_ptr<Player> player = engine().player();
   if (player == nullptr) return kPassThrough;
   std::string host = engine().names.name_of(*peer).value_or(peer->host());
   if (is_left_alone(peer->port()) || !engine().intercepts(host, peer->port()) ||
@@ -106,7 +106,7 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
   }
   {
     std::lock_guard guard(connection->mutex);
-    connection->begin(*player, std::move(terms), sockets, *peer, upstream);
+    connection->begin(engine().deck(), std::move(terms), sockets, *peer, upstream);
     connection->connect_reported = result == 0;
     engine().host.set_owner(fd, reinterpret_cast<std::uintptr_t>(connection));
   }

@@ -30,7 +30,7 @@ bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || 
 
 }  // namespace
 
-void Connection::begin(Player& player, Conversation::Terms terms, const Sockets& sockets,
+void Connection::begin(Deck& deck, Conversation::Terms terms, const Sockets& sockets,
                        const Endpoint& peer, Upstream upstream) {
   host_ = terms.host;
   sockets_ = sockets;
@@ -43,7 +43,7 @@ void Connection::begin(Player& player, Conversation::Terms terms, const Sockets&
   patience_ = look_asked_ = 0;
   pending_error_ = 0;
   connect_reported = true;
-  conversation_.emplace(player, std::move(terms));
+  conversation_.emplace(deck, std::move(terms));
   watch();
 }
 

@@ -39,7 +39,7 @@ class Connection {
 
   std::mutex mutex;
 
-  void begin(Player& player, Conversation::Terms terms, const Sockets& sockets,
+  void begin(Deck& deck, Conversation::Terms terms, const Sockets& sockets,
              const Endpoint& peer, Upstream upstream);
   bool live() const { return conversation_.has_value(); }
   /// Names this use of the object: events of an earlier one are stale.

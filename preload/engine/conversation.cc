@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
+constexpr int kMissStatus = 599;
+
 constexpr std::int64_t kLinePatience = 300'000'000;
 constexpr std::int64_t kSilencePatience = 3'000'000'000;
 
@@ -36,11 +38,29 @@ std::int64_t nanoseconds(std::uint32_t milliseconds) {
 
 }  // namespace
 
-Conversation::Conversation(Player& player, Terms terms)
-    : player_(player),
-      terms_(std::move(terms)),
-      keeps_raw_(terms_.policy != UpstreamPolicy::kNever) {
-  request_parser_.keep_body(keeps_raw_ || player_.needs_body());
+Conversation::Conversation(Deck& deck, Terms terms)
+    : deck_(deck), generation_(deck.generation()), player_(deck.current()), terms_(std::move(terms)) {
+  keeps_raw_ = terms_.policy != UpstreamPolicy::kNever;
+  request_parser_.keep_body(keeps_raw_ || player_->needs_body());
+}
+
+void Conversation::begin_request() {
+  adopt_player();
+  began_ = wall_now();
+}
+
+/// Between two requests: another cassette may have been inserted since. What is queued may be a view
+/// into the former one.
+void Conversation::adopt_player() {
+  if (to_program_.empty()) former_.clear();
+  if (deck_.generation() == generation_) return;
+  generation_ = deck_.generation();
+  former_.push_back(std::move(player_));
+  player_ = deck_.current();
+  terms_.policy = player_->upstream_policy(terms_.host, terms_.port);
+  terms_.may_relay = player_->may_relay();
+  keeps_raw_ = terms_.policy != UpstreamPolicy::kNever;
+  request_parser_.keep_body(keeps_raw_ || player_->needs_body());
 }
 
 // --- what happened ---------------------------------------------------------------------------------
@@ -180,7 +200,10 @@ bool Conversation::settle_protocol(bool complete) {
         request.uri.path = "/";
         Headers none;
         request.headers = &none;
-        player_.miss(request, {Decision::Kind::kMiss, MissReason::kUnsupported, 0}, what);
+        Decision decision{Decision::Kind::kMiss, MissReason::kUnsupported, 0};
+        began_ = wall_now();
+        player_->miss(request, decision, what);
+        note(request, HistoryOutcome::kMissed, decision, 0);
         reset_error_ = ECONNREFUSED;
         end();
       }
@@ -203,6 +226,7 @@ std::size_t Conversation::parse_requests(std::string_view bytes) {
   while (phase_ == Phase::kHttp && (again || done < bytes.size()) &&
          !(exchange_.active && exchange_.request_complete)) {
     again = false;
+    if (!request_parser_.in_message()) begin_request();
     std::string_view rest = bytes.substr(done);
     ParseProgress progress = request_parser_.feed(rest);
     std::string_view taken = rest.substr(0, progress.consumed);
@@ -239,14 +263,14 @@ void Conversation::request_head() {
       decision_.kind = Decision::Kind::kForward;
       begin_exchange(/*records=*/false);
     }
-  } else if (player_.decides_at_headers() && decide()) {
+  } else if (player_->decides_at_headers() && decide()) {
     begin_exchange(/*records=*/true);
   }
   // A forwarded request gets the server's own 100.
   if (exchange_.active || !request_parser_.expects_continue()) return;
-  if (!decided_ && !player_.needs_body()) decide();
+  if (!decided_ && !player_->needs_body()) decide();
   answered_ = decided_ && decision_.kind == Decision::Kind::kReplay &&
-              player_.answers_before_body(decision_.interaction);
+              player_->answers_before_body(decision_.interaction);
   if (answered_) {
     play(decision_);
   } else {
@@ -256,7 +280,7 @@ void Conversation::request_head() {
 
 bool Conversation::decide() {
   decided_ = true;
-  decision_ = player_.decide(view());
+  decision_ = player_->decide(view());
   return decision_.kind == Decision::Kind::kForward;
 }
 
@@ -283,7 +307,8 @@ void Conversation::play(const Decision& decision) {
   ResponseTarget target;
   target.head_request = request.method == "HEAD";
   target.http_1_0 = request.version.major == 1 && request.version.minor == 0;
-  PlayedResponse response = player_.response(decision.interaction, target, scratch_);
+  PlayedResponse response = player_->response(decision.interaction, target, scratch_);
+  note(view(), HistoryOutcome::kReplayed, decision, 0);
   if (!response.error.empty()) {
     reset_error_ = errno_of(response.error);
     end();
@@ -315,7 +340,8 @@ void Conversation::queue(const PlayedResponse& response) {
 }
 
 void Conversation::miss(const Decision& decision, std::string_view detail) {
-  std::string answer = player_.miss(view(), decision, detail);
+  std::string answer = player_->miss(view(), decision, detail);
+  note(view(), HistoryOutcome::kMissed, decision, terms_.reset_on_miss ? 0 : kMissStatus);
   if (terms_.reset_on_miss) {
     reset_error_ = ECONNRESET;
     end();
@@ -345,7 +371,7 @@ void Conversation::begin_exchange(bool records) {
   exchange_.records = records;
   exchange_.request_complete = false;
   exchange_.response_complete = false;
-  exchange_.began_at = wall_now();
+  exchange_.recorded = false;
   exchange_.began_steady = steady_now();
   exchange_.pieces.clear();
   response_parser_.expect_response_to(request_parser_.request().method);
@@ -355,7 +381,7 @@ void Conversation::begin_exchange(bool records) {
 
 void Conversation::finish_exchange() {
   bool tunnel = !exchange_.records;
-  exchange_.active = false;
+  note_exchange();
   if (response_parser_.switched_protocol()) {
     relay(tunnel ? "a tunnel through a proxy is not recorded by this version"
                  : "the connection switched protocols");
@@ -371,9 +397,22 @@ void Conversation::record_response() {
   interaction.uri = format_uri(view().uri);
   interaction.response = response_parser_.response();
   if (exchange_.pieces.size() > 1) interaction.chunks = exchange_.pieces;
-  interaction.recorded_at = exchange_.began_at;
+  interaction.recorded_at = began_ / 1000;
   // Told and counted by the player; the program gets its answer in any case.
-  (void)player_.record(std::move(interaction)).ok();
+  exchange_.recorded = player_->record(std::move(interaction)).ok();
+}
+
+void Conversation::note(const RequestView& request, HistoryOutcome outcome,
+                        const Decision& decision, int status) {
+  player_->handled(request, {outcome, decision, status, began_ / 1000, wall_now() - began_});
+}
+
+/// However it ended.
+void Conversation::note_exchange() {
+  if (!std::exchange(exchange_.active, false)) return;
+  bool answered = exchange_.response_complete || exchange_.recorded;
+  note(view(), exchange_.recorded ? HistoryOutcome::kRecorded : HistoryOutcome::kForwarded,
+       decision_, answered ? response_parser_.response().status : 0);
 }
 
 void Conversation::note_piece(std::uint64_t before, std::uint64_t after) {
@@ -393,7 +432,7 @@ void Conversation::relay(std::string_view why) {
     log(LogLevel::kWarn, place() + ": " + std::string(why) + ": relayed, not recorded");
   }
   phase_ = Phase::kRelay;
-  exchange_.active = false;
+  note_exchange();
   raw_.clear();
 }
 
@@ -406,7 +445,7 @@ void Conversation::refuse(std::string_view what) {
 
 void Conversation::end() {
   phase_ = Phase::kEnded;
-  exchange_.active = false;
+  note_exchange();
   ends_program_ = true;
   ends_upstream_ = true;
   to_upstream_.clear();

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,7 @@
 #include "parser/response_parser.h"
 #include "preload/engine/output.h"
 #include "preload/engine/sniff.h"
-#include "store/player.h"
+#include "store/deck.h"
 
 namespace cassette {
 
@@ -37,8 +38,9 @@ class Conversation {
     double replay_speed = 0;
   };
 
-  /// `player` outlives the conversation.
-  Conversation(Player& player, Terms terms);
+  /// `deck` outlives the conversation. Each request is answered by whoever is on top of it when the
+  /// request begins.
+  Conversation(Deck& deck, Terms terms);
 
   // What happened.
   void from_program(std::string_view bytes);
@@ -82,13 +84,15 @@ class Conversation {
   struct Exchange {
     bool active = false;
     bool records = true;
+    std::int64_t began_steady = 0;  ///< nanoseconds, for the pieces
+    bool recorded = false;
     bool request_complete = false;
     bool response_complete = false;
-    std::int64_t began_at = 0;      ///< microseconds since 1970
-    std::int64_t began_steady = 0;  ///< nanoseconds, for the pieces
     std::vector<Piece> pieces;
   };
 
+  void begin_request();
+  void adopt_player();
   void work();
   bool settle_protocol(bool complete);
   std::size_t parse_requests(std::string_view bytes);
@@ -102,6 +106,9 @@ class Conversation {
   void finish_exchange();
   void record_response();
   void note_piece(std::uint64_t before, std::uint64_t after);
+  void note(const RequestView& request, HistoryOutcome outcome, const Decision& decision,
+            int status);
+  void note_exchange();
   void broken_request();
   void relay(std::string_view why);
   void refuse(std::string_view what);
@@ -110,14 +117,18 @@ class Conversation {
   Origin origin() const;
   std::string place() const;
 
-  Player& player_;
+  Deck& deck_;
+  std::uint32_t generation_;  ///< of the deck, when `player_` was asked for
+  std::shared_ptr<Player> player_;
+  std::vector<std::shared_ptr<Player>> former_;  ///< whose answers are still being sent
   Terms terms_;
   Phase phase_ = Phase::kSniffing;
   RequestParser request_parser_;
   ResponseParser response_parser_;
   std::string input_;  ///< the program's bytes that nothing has parsed yet
   std::string raw_;    ///< the current request as sent, while it may still be forwarded
-  bool keeps_raw_;
+  bool keeps_raw_ = false;
+  std::int64_t began_ = 0;  ///< the current request: nanoseconds since 1970
   bool decided_ = false;
   bool answered_ = false;  ///< the current request, before its end
   Decision decision_;

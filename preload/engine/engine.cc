@@ -14,7 +14,6 @@
 #include "preload/engine/clock.h"
 #include "preload/engine/interpose.h"
 #include "store/log.h"
-#include "store/session/session.h"
 #include "store/settings/tree.h"
 
 namespace cassette {
@@ -41,33 +40,27 @@ std::string current_directory() {
 Engine& engine() { return *the_engine; }
 
 Engine::Engine(const HostApi& from) : host(from), real(*from.real), process_(getpid()) {
-  const char* tree = host.environment(kTreeVariable);
-  tree_ = tree != nullptr ? tree : "";
+  const char* variable = host.environment(kTreeVariable);
+  std::string tree = variable != nullptr ? variable : "";
   // The tree's directory: where the first process was when it began.
-  std::size_t program = tree_.find(':');
-  std::size_t directory = program == std::string::npos ? program : tree_.find(':', program + 1);
+  std::size_t program = tree.find(':');
+  std::size_t directory = program == std::string::npos ? program : tree.find(':', program + 1);
   std::string base =
-      directory == std::string::npos ? current_directory() : tree_.substr(directory + 1);
+      directory == std::string::npos ? current_directory() : tree.substr(directory + 1);
   auto loaded = load_settings([this](const char* name) { return host.environment(name); }, base);
+  std::string problem;
   if (loaded.ok()) {
     settings = std::move(*loaded);
     configure_log(settings.log_level, settings.log_file);
+    off_ = settings.mode == RecordMode::kOff;
   } else {
-    problem_ = loaded.error().message;
-    log(LogLevel::kError, problem_);
+    problem = loaded.error().message;
+    log(LogLevel::kError, problem);
   }
+  deck_.emplace(settings, std::move(tree), std::move(problem));
 }
 
-Player* Engine::player() {
-  if (Player* player = opened_.load(std::memory_order_acquire)) return player;
-  if (problem_.empty() && settings.mode == RecordMode::kOff) return nullptr;
-  std::lock_guard guard(player_mutex_);
-  if (!player_) {
-    player_ = problem_.empty() ? Player::open(settings, tree_) : Player::broken(problem_);
-    opened_.store(player_.get(), std::memory_order_release);
-  }
-  return player_.get();
-}
+std::shared_ptr<Player> Engine::player() { return off_ ? nullptr : deck_->current(); }
 
 bool Engine::intercepts(std::string_view name, std::uint16_t port) const {
   if (settings.ignore_hosts.contains(name, port)) return false;
@@ -125,41 +118,32 @@ bool Engine::owns_process() const { return process_.load(std::memory_order_relax
 
 void Engine::leave() {
   if (!owns_process()) return;
-  Player* player = opened_.load(std::memory_order_acquire);
   send_what_is_owed();
-  // The root of a tree ends the session even when it never made a connection itself.
-  if (player == nullptr && problem_.empty() && settings.mode != RecordMode::kOff) {
-    end_session(settings, tree_, /*ended_well=*/true);
-  } else if (player != nullptr) {
-    player->leave();
-  }
+  if (!off_) deck_->leave();
 }
 
 void Engine::before_fork() {
-  player_mutex_.lock();
   names.lock();
   connections.lock();
   service.before_fork();
-  if (player_) player_->before_fork();
+  deck_->before_fork();
 }
 
 void Engine::after_fork_in_parent() {
-  if (player_) player_->after_fork_in_parent();
+  deck_->after_fork_in_parent();
   service.after_fork_in_parent();
   connections.unlock();
   names.unlock();
-  player_mutex_.unlock();
 }
 
 void Engine::after_fork_in_child() {
   process_.store(getpid(), std::memory_order_relaxed);
   connections.forget_all_in_child();
   host.clear_owners();
-  if (player_) player_->after_fork_in_child();
+  deck_->after_fork_in_child();
   service.after_fork_in_child();
   connections.unlock();
   names.unlock();
-  player_mutex_.unlock();
 }
 
 }  // namespace cassette

@@ -7,14 +7,14 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <string>
+#include <optional>
 
 #include "preload/engine/connection.h"
 #include "preload/engine/names.h"
 #include "preload/engine/service.h"
 #include "preload/engine_api.h"
 #include "preload/hooks/real.h"
-#include "store/player.h"
+#include "store/deck.h"
 #include "store/settings/settings.h"
 
 namespace cassette {
@@ -30,9 +30,11 @@ class Engine {
   ConnectionPool connections;
   Service service;
 
-  /// Opened with the first connection or name, so that loading the engine to end a session costs no
-  /// cassette. nullptr in mode `off`.
-  Player* player();
+  /// What the process plays from. Opened with the first connection or name, so that loading the engine
+  /// to end a session costs no cassette.
+  Deck& deck() { return *deck_; }
+  /// Who answers now; nullptr in mode `off`.
+  std::shared_ptr<Player> player();
   /// May this place be recorded or replayed at all?
   bool intercepts(std::string_view name, std::uint16_t port) const;
 
@@ -56,13 +58,8 @@ class Engine {
  private:
   void send_what_is_owed();
 
-  std::mutex player_mutex_;
-  std::unique_ptr<Player> player_;
-  std::atomic<Player*> opened_{nullptr};
-  std::string problem_;  ///< why the settings cannot be used
-  std::string program_;
-  std::string working_directory_;
-  std::string tree_;
+  std::optional<Deck> deck_;
+  bool off_ = false;
   std::atomic<pid_t> process_;
 };
 

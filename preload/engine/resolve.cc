@@ -49,7 +49,7 @@ std::uint16_t port_of(const char* service) {
 
 Source source_of(const char* node, const char* service, const std::string& name) {
   if (is_numeric_host(node) || name.empty()) return Source::kPass;
-  Player* player = engine().player();
+  std::shared_ptr<Player> player = engine().player();
   if (player == nullptr) return Source::kPass;
   std::uint16_t port = port_of(service);
   if (is_left_alone(port) || is_own_name(name) || !engine().intercepts(name, port)) {
@@ -124,7 +124,7 @@ Endpoint endpoint_of(int family, const void* bytes) {
 /// The name that is known for an address; "" when a reverse query may not be made; nothing when it may.
 std::optional<std::string> name_without_query(const Endpoint& endpoint) {
   if (std::optional<std::string> name = engine().names.name_of(endpoint)) return name;
-  Player* player = engine().player();
+  std::shared_ptr<Player> player = engine().player();
   bool silent = player != nullptr && !endpoint.is_loopback() &&
                 engine().intercepts(endpoint.host(), endpoint.port()) &&
                 player->upstream_policy(endpoint.host(), endpoint.port()) == UpstreamPolicy::kNever;

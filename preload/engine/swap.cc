@@ -21,14 +21,14 @@ namespace {
 /// one piece less than the whole of it.
 constexpr std::size_t kBallast = 64 * 1024;
 
-struct Registration {
+struct EpollRegistration {
   int epoll_fd = -1;
   epoll_event event{};
 };
 
 /// What /proc says of `fd` in the epoll that it was added to last (proc_pid_fdinfo(5)).
-Registration registration_of(int fd) {
-  Registration none;
+EpollRegistration registration_of(int fd) {
+  EpollRegistration none;
   int epoll_fd = engine().host.epoll_of(fd);
   if (epoll_fd < 0) return none;
   char path[64];
@@ -36,7 +36,7 @@ Registration registration_of(int fd) {
   FILE* file = std::fopen(path, "re");
   if (file == nullptr) return none;
   char line[256];
-  Registration found;
+  EpollRegistration found;
   while (std::fgets(line, sizeof line, file) != nullptr) {
     int number;
     unsigned events;
@@ -112,7 +112,7 @@ int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
   copy_flags(fd, program_end);
 
   int descriptor_flags = real.fcntl(fd, F_GETFD);
-  Registration registration = registration_of(fd);
+  EpollRegistration registration = registration_of(fd);
   if (registration.epoll_fd >= 0) {
     real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_DEL, fd, nullptr);
   }

@@ -1,0 +1,76 @@
+// The player that cannot work: see Player::broken().
+#include "store/diagnosis.h"
+#include "store/log.h"
+#include "store/player.h"
+#include "store/request_note.h"
+#include "store/session/session.h"
+#include "store/session/session_files.h"
+
+namespace cassette {
+
+namespace {
+
+/// Answers every request with the same reason, and lets nothing out.
+class BrokenPlayer final : public Player {
+ public:
+  BrokenPlayer(std::string problem, std::string path, RecordMode mode,
+               std::shared_ptr<Session> session)
+      : problem_(std::move(problem)),
+        path_(std::move(path)),
+        mode_(mode),
+        session_(std::move(session)) {}
+
+  UpstreamPolicy upstream_policy(std::string_view, std::uint16_t) const override {
+    return UpstreamPolicy::kNever;
+  }
+  bool may_relay() const override { return false; }
+  bool decides_at_headers() const override { return false; }
+  bool needs_body() const override { return false; }
+  Decision decide(const RequestView&) override {
+    return {Decision::Kind::kMiss, MissReason::kUnusable, 0};
+  }
+  PlayedResponse response(std::uint32_t, const ResponseTarget&, std::string&) const override {
+    return {};
+  }
+  bool answers_before_body(std::uint32_t) const override { return false; }
+  std::string miss(const RequestView& request, const Decision& decision,
+                   std::string_view detail) override {
+    Miss miss;
+    miss.cassette = path_;
+    miss.mode = mode_;
+    miss.method = request.method;
+    miss.uri = redactor_.redact_uri(format_uri(request.uri));
+    miss.reason = decision.reason;
+    miss.detail = detail.empty() ? problem_ : std::string(detail);
+    log(LogLevel::kWarn, miss_line(miss));
+    return miss_response(miss, decision.reason == MissReason::kBadRequest);
+  }
+  Result<void> record(Interaction) override { return Error{problem_}; }
+  const std::string& cassette_path() const override { return path_; }
+  void handled(const RequestView& request, const Handled& handled) noexcept override {
+    if (!session_) return;
+    note_request(session_->history(), redactor_, cassette_key(path_), request, handled,
+                 handled.status);
+  }
+  Result<std::uint32_t> index() override { return Error{problem_}; }
+  Result<std::uint32_t> advance(bool) override { return Error{problem_}; }
+  Result<void> rewind() override { return Error{problem_}; }
+  std::uint32_t cassette_size() const override { return 0; }
+
+ private:
+  const std::string problem_;
+  const std::string path_;
+  const RecordMode mode_;
+  const Redactor redactor_{default_filter_headers(), default_filter_query(), {}};
+  const std::shared_ptr<Session> session_;
+};
+
+}  // namespace
+
+std::shared_ptr<Player> Player::broken(std::string problem, std::string path, RecordMode mode,
+                                       std::shared_ptr<Session> session) {
+  return std::make_shared<BrokenPlayer>(std::move(problem), std::move(path), mode,
+                                        std::move(session));
+}
+
+}  // namespace cassette

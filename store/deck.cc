@@ -1,0 +1,300 @@
+// See deck.h.
+#include "store/deck.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <exception>
+#include <utility>
+
+#include "store/log.h"
+#include "store/request_note.h"
+#include "store/settings/setting_names.h"
+
+namespace cassette {
+
+namespace {
+
+std::string working_directory() {
+  char path[PATH_MAX];
+  return getcwd(path, sizeof path) != nullptr ? path : "/";
+}
+
+}  // namespace
+
+Deck::Deck(Settings settings, std::string tree, std::string problem)
+    : tree_(std::move(tree)), problem_(std::move(problem)), settings_(std::move(settings)) {
+  // <pid>-<ns>:<program>:<directory>
+  std::string_view rest = tree_;
+  auto next = [&rest] {
+    std::size_t end = std::min(rest.find(':'), rest.size());
+    std::string_view part = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    return part;
+  };
+  next();
+  program_ = next();
+  directory_ = rest;
+  if (program_.empty()) program_ = program_invocation_short_name;
+  if (directory_.empty()) directory_ = working_directory();
+  seats_.push_back({settings_.session, nullptr});
+}
+
+Deck::~Deck() = default;
+
+// --- opening ---------------------------------------------------------------------------------------
+
+Settings Deck::settings_in(const Seat& seat) const {
+  Settings settings = settings_;
+  settings.session = seat.name;
+  return settings;
+}
+
+Result<std::shared_ptr<Session>> Deck::session() {
+  Seat& seat = seats_.back();
+  if (!seat.session) {
+    auto joined = Session::join(settings_in(seat), tree_);
+    if (!joined) return joined.error();
+    seat.session = std::move(*joined);
+  }
+  return seat.session;
+}
+
+Result<std::string> Deck::resolve(const Settings& settings) const {
+  return cassette_path(settings, program_, directory_);
+}
+
+/// `tracking`: of an inserted cassette; nullptr: the session itself tracks it.
+std::shared_ptr<Player> Deck::open(const std::string& path, bool inserted,
+                                   std::shared_ptr<Tracking>* tracking) {
+  auto broken = [&](const std::string& problem, std::shared_ptr<Session> session) {
+    log(LogLevel::kError, problem);
+    return Player::broken(problem, path, settings_.mode, std::move(session));
+  };
+  auto joined = session();
+  if (!joined) return broken(joined.error().message, nullptr);
+  auto cassette = (*joined)->open_cassette(path);
+  if (!cassette) return broken(cassette.error().message, *joined);
+  if (!inserted) {
+    cassette->cursors->hold();
+  } else {
+    auto started = Tracking::start(cassette->users(), *cassette->cursors);
+    if (!started) return broken(started.error().message, *joined);
+    *tracking = std::make_shared<Tracking>(std::move(*started));
+  }
+  return Player::open(settings_in(seats_.back()), path, *joined, std::move(*cassette));
+}
+
+std::shared_ptr<Player> Deck::base() {
+  if (base_) return base_;
+  if (!problem_.empty()) {
+    base_ = Player::broken(problem_, "-", settings_.mode, nullptr);
+  } else if (auto path = resolve(settings_); !path) {
+    log(LogLevel::kError, path.error().message);
+    base_ = Player::broken(path.error().message, settings_.cassette, settings_.mode, nullptr);
+  } else {
+    base_ = open(*path, false, nullptr);
+  }
+  return base_;
+}
+
+std::shared_ptr<Player> Deck::top() {
+  if (inserted_.empty()) return base();
+  Inserted& last = inserted_.back();
+  if (last.player) return last.player;
+  if (!problem_.empty() || !last.problem.empty()) {
+    last.player = Player::broken(problem_.empty() ? last.problem : problem_, last.path,
+                                 settings_.mode, nullptr);
+    return last.player;
+  }
+  // One that is there already keeps its player, and with it its place.
+  for (const Inserted& other : inserted_) {
+    if (other.player && other.path == last.path) {
+      last.tracking = other.tracking;
+      return last.player = other.player;
+    }
+  }
+  if (base_ && base_->cassette_path() == last.path) return last.player = base_;
+  return last.player = open(last.path, true, &last.tracking);
+}
+
+std::shared_ptr<Player> Deck::current() try {
+  std::lock_guard guard(mutex_);
+  return top();
+} catch (const std::exception& problem) {
+  return Player::broken(std::string("cannot open the cassette: ") + problem.what(), "-",
+                        settings_.mode, nullptr);
+}
+
+void Deck::changed() { generation_.fetch_add(1, std::memory_order_release); }
+
+// --- the C API -------------------------------------------------------------------------------------
+
+Result<void> Deck::insert(const std::string& path) {
+  std::lock_guard guard(mutex_);
+  Settings settings = settings_;
+  settings.cassette = path;
+  settings.cassette_base = working_directory();
+  Inserted inserted;
+  inserted.path = path;
+  if (path.empty()) {
+    inserted.problem = "a cassette without a name cannot be inserted";
+  } else if (auto resolved = resolve(settings); !resolved) {
+    inserted.problem = resolved.error().message;
+  } else {
+    inserted.path = std::move(*resolved);
+  }
+  inserted_.push_back(std::move(inserted));
+  std::shared_ptr<Player> player = top();
+  changed();
+  auto usable = player->index();  // a broken one says why
+  if (!usable) return usable.error();
+  return {};
+}
+
+Result<void> Deck::eject() {
+  std::lock_guard guard(mutex_);
+  if (inserted_.empty()) return Error{"nothing is inserted that could be ejected"};
+  inserted_.pop_back();
+  changed();
+  return {};
+}
+
+Result<Registered> Deck::start_session(const std::string& id) {
+  std::lock_guard guard(mutex_);
+  if (!problem_.empty()) return Error{problem_};
+  auto registered = register_session(settings_, id);
+  if (!registered) return registered;
+  if (registered->outcome == Registration::kPoolFull) return registered;
+  seats_.push_back({registered->id, nullptr});
+  auto joined = session();
+  if (!joined) {
+    seats_.pop_back();
+    return joined.error();
+  }
+  forget_players();
+  return registered;
+}
+
+Result<void> Deck::end_session() {
+  std::lock_guard guard(mutex_);
+  if (seats_.size() == 1) return Error{"no session was started that could be ended"};
+  std::shared_ptr<Session> left = std::move(seats_.back().session);
+  seats_.pop_back();
+  forget_players();
+  if (left) left->leave(true);
+  return {};
+}
+
+/// They belong to another session, or to another path.
+void Deck::forget_players() {
+  base_.reset();
+  for (Inserted& inserted : inserted_) {
+    inserted.player.reset();
+    inserted.tracking.reset();
+  }
+  changed();
+}
+
+Result<void> Deck::put_context(const std::string& key, const std::string& value) {
+  const SettingName* setting = find_setting("CASSETTE_CONTEXT");
+  const std::string pair = key + "=" + value;
+  if (pair.find(',') != std::string::npos || !setting_value_ok(*setting, pair.c_str())) {
+    return Error{"\"" + pair + "\" cannot be in the context: allowed are " + setting->allowed};
+  }
+  std::lock_guard guard(mutex_);
+  settings_.context[key] = value;
+  if (settings_.cassette.find('{') != std::string::npos) {
+    base_.reset();
+    changed();
+  }
+  return {};
+}
+
+const char* Deck::context(const std::string& key) {
+  std::lock_guard guard(mutex_);
+  auto found = settings_.context.find(key);
+  if (found == settings_.context.end()) return nullptr;
+  std::unique_ptr<std::string>& text = context_texts_[key];
+  if (!text || *text != found->second) {
+    if (text) old_texts_.push_back(std::move(text));
+    text = std::make_unique<std::string>(found->second);
+  }
+  return text->c_str();
+}
+
+void Deck::clear_context() {
+  std::lock_guard guard(mutex_);
+  settings_.context.clear();
+  if (settings_.cassette.find('{') != std::string::npos) {
+    base_.reset();
+    changed();
+  }
+}
+
+std::map<std::string, std::string> Deck::for_children() {
+  std::lock_guard guard(mutex_);
+  std::map<std::string, std::string> variables;
+  std::string& cassette = variables["CASSETTE"];
+  // What cannot be resolved is left to the child, which fails with the same sentence.
+  cassette = inserted_.empty() ? settings_.cassette : inserted_.back().path;
+  if (inserted_.empty() && cassette.front() != '/') {
+    cassette = (settings_.cassette_base.empty() ? directory_ : settings_.cassette_base) + "/" +
+               cassette;
+  }
+  variables["CASSETTE_SESSION"] = seats_.back().name;
+  std::string& context = variables["CASSETTE_CONTEXT"];
+  for (const auto& [key, value] : settings_.context) {
+    context += (context.empty() ? "" : ",") + key + "=" + value;
+  }
+  return variables;
+}
+
+// --- fork and end ----------------------------------------------------------------------------------
+
+/// Each once.
+std::set<Player*> Deck::players() const {
+  std::set<Player*> all{base_.get()};
+  for (const Inserted& inserted : inserted_) all.insert(inserted.player.get());
+  all.erase(nullptr);
+  return all;
+}
+
+void Deck::before_fork() {
+  mutex_.lock();
+  for (Player* player : players()) player->before_fork();
+}
+
+void Deck::after_fork_in_parent() {
+  for (Player* player : players()) player->after_fork();
+  mutex_.unlock();
+}
+
+void Deck::after_fork_in_child() {
+  forget_thread_ids();
+  after_fork_in_parent();
+  if (settings_.session_scope != SessionScope::kProcess) return;
+  std::lock_guard guard(mutex_);
+  if (!seats_.back().name.empty()) return;
+  // The parent's session shall not live as long as we do; ours is made when it is needed.
+  if (seats_.back().session) seats_.back().session->abandon();
+  seats_.back().session.reset();
+  forget_players();
+}
+
+void Deck::leave(bool ended_well) {
+  std::lock_guard guard(mutex_);
+  while (seats_.size() > 1) {
+    if (seats_.back().session) seats_.back().session->leave(ended_well);
+    seats_.pop_back();
+  }
+  if (seats_.front().session) {
+    seats_.front().session->leave(ended_well);
+  } else if (problem_.empty()) {
+    cassette::end_session(settings_, tree_, ended_well);
+  }
+}
+
+}  // namespace cassette
