@@ -15,7 +15,7 @@ namespace cassette {
 
 struct RealFunctions;
 
-inline constexpr int kEngineVersion = 1;
+inline constexpr int kEngineVersion = 2;
 
 /// Answer of an engine function: not handled here, call the real one.
 inline constexpr int kPassThrough = -2;
@@ -36,6 +36,23 @@ struct HostApi {
   /// A variable of the environment as it was when the process began (CASSETTE*, CI, HOME, XDG_STATE_HOME),
   /// or nullptr: programs clear or overwrite theirs.
   const char* (*environment)(const char* name);
+  /// Sets a variable for children that begin from now on; nullptr takes it away. One call at a time.
+  void (*put_variable)(const char* name, const char* value);
+};
+
+/// The functions of cassette.h; errno and return values are theirs.
+struct ProgramApi {
+  int (*insert)(const char* path);
+  int (*eject)();
+  int (*rewind)();
+  long (*index)();
+  /// The index of the interaction that was used up. `plays`: it counts as played.
+  long (*advance)(bool plays);
+  int (*session_start)(const char* id);
+  int (*session_end)();
+  int (*context_put)(const char* key, const char* value);
+  const char* (*context_get)(const char* key);
+  int (*context_clear)();
 };
 
 /// Each function behaves as the libc function of that name, errno included, or returns kPassThrough.
@@ -44,6 +61,8 @@ struct HostApi {
 struct EngineApi {
   int version;
   int (*connect)(int fd, const sockaddr* address, socklen_t length);
+  /// For a thread that bypasses the library: the address may be one that stands for a name.
+  int (*connect_bypassed)(int fd, const sockaddr* address, socklen_t length);
   int (*connect_again)(std::uintptr_t connection, int fd, const sockaddr* address,
                        socklen_t length);
   ssize_t (*send)(std::uintptr_t connection, int fd, const iovec* parts, std::size_t count,
@@ -68,6 +87,7 @@ struct EngineApi {
   /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one
   /// that the engine works for (the child of a vfork).
   void (*leave)();
+  const ProgramApi* program;
 };
 
 }  // namespace cassette

@@ -48,6 +48,11 @@ int connect_really(int fd, const Endpoint& peer) {
 
 }  // namespace
 
+int connect_bypassed(int fd, const sockaddr* address, socklen_t length) {
+  std::optional<Endpoint> peer = Endpoint::from(address, length);
+  return peer ? connect_really(fd, *peer) : kPassThrough;
+}
+
 int connect_socket(int fd, const sockaddr* address, socklen_t length) {
   std::optional<Endpoint> peer = Endpoint::from(address, length);
   if (!peer || peer->port() == 0 || !is_tcp(fd)) return kPassThrough;

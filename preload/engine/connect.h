@@ -8,4 +8,7 @@ namespace cassette {
 /// As connect(2), or kPassThrough for what is left alone.
 int connect_socket(int fd, const sockaddr* address, socklen_t length);
 
+/// For a thread that bypasses the library: connects to what the address stands for, or kPassThrough.
+int connect_bypassed(int fd, const sockaddr* address, socklen_t length);
+
 }  // namespace cassette

@@ -10,6 +10,7 @@
 #include "preload/engine/connect.h"
 #include "preload/engine/engine.h"
 #include "preload/engine/names.h"
+#include "preload/engine/program_api.h"
 #include "store/log.h"
 
 namespace cassette {
@@ -66,6 +67,10 @@ void interpose_closed(std::uintptr_t owner) {
 
 int interpose_connect(int fd, const sockaddr* address, socklen_t length) {
   return guarded([&] { return connect_socket(fd, address, length); });
+}
+
+int interpose_connect_bypassed(int fd, const sockaddr* address, socklen_t length) {
+  return guarded([&] { return connect_bypassed(fd, address, length); });
 }
 
 /// connect(2) on a socket that is connected, or on its way: what TCP answers.
@@ -195,6 +200,7 @@ const EngineApi& interpose_api() {
   static constexpr EngineApi kApi = {
       .version = kEngineVersion,
       .connect = interpose_connect,
+      .connect_bypassed = interpose_connect_bypassed,
       .connect_again = interpose_connect_again,
       .send = interpose_send,
       .closed = interpose_closed,
@@ -207,6 +213,7 @@ const EngineApi& interpose_api() {
       .gethostbyname_r = interpose_gethostbyname_r,
       .gethostbyaddr_r = interpose_gethostbyaddr_r,
       .leave = interpose_leave,
+      .program = &kProgramApi,
   };
   return kApi;
 }

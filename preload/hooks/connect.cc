@@ -30,6 +30,12 @@ int connect_intercepted(int fd, const sockaddr* address, socklen_t length) {
   if (owner <= DescriptorTable::kPrivate && !is_stream(fd)) return kPassThrough;
   int saved = errno;
   const EngineApi* api = engine();
+  if (bypass_depth > 0 && owner <= DescriptorTable::kPrivate && api != nullptr) {
+    EngineCall call = enter_engine();
+    int result = api->connect_bypassed(fd, address, length);
+    exit_engine(call);
+    return result;
+  }
   if (api == nullptr) {  // nothing may slip out to the network
     errno = ECONNREFUSED;
     return -1;

@@ -83,22 +83,33 @@ void check_settings() {
   }
 }
 
-// For the children. Not by setenv(): bash exports one of its own, which drops what comes before its main().
-// The array and the string live as long as the process.
+// For the children. Not by setenv(): bash exports one of its own, which drops what comes before its
+// main(). What the array and the strings were stays: another thread may be reading it.
 void put_variable(const char* name, const char* value) {
   std::size_t length = std::strlen(name);
-  std::size_t count = 0;
-  while (environ != nullptr && environ[count] != nullptr) ++count;
-  auto* entry = static_cast<char*>(std::malloc(length + std::strlen(value) + 2));
-  auto** fresh = static_cast<char**>(std::malloc((count + 2) * sizeof(char*)));
-  if (entry == nullptr || fresh == nullptr) fatal("no memory for ", name);
-  stpcpy(stpcpy(stpcpy(entry, name), "="), value);
-  std::size_t out = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (std::strncmp(environ[i], entry, length + 1) != 0) fresh[out++] = environ[i];
+  char* entry = nullptr;
+  if (value != nullptr) {
+    entry = static_cast<char*>(std::malloc(length + std::strlen(value) + 2));
+    if (entry == nullptr) fatal("no memory for ", name);
+    stpcpy(stpcpy(stpcpy(entry, name), "="), value);
   }
-  fresh[out++] = entry;
-  fresh[out] = nullptr;
+  std::size_t count = 0;
+  for (; environ != nullptr && environ[count] != nullptr; ++count) {
+    bool same = std::strncmp(environ[count], name, length) == 0 && environ[count][length] == '=';
+    if (!same) continue;
+    if (entry != nullptr) {
+      environ[count] = entry;
+      return;
+    }
+    for (char** rest = environ + count; rest[0] != nullptr; ++rest) rest[0] = rest[1];
+    --count;
+  }
+  if (entry == nullptr) return;
+  auto** fresh = static_cast<char**>(std::malloc((count + 2) * sizeof(char*)));
+  if (fresh == nullptr) fatal("no memory for ", name);
+  if (count > 0) std::memcpy(fresh, environ, count * sizeof(char*));
+  fresh[count] = entry;
+  fresh[count + 1] = nullptr;
   environ = fresh;
 }
 
@@ -172,6 +183,7 @@ const HostApi host = {
     },
     [] { inside_engine = true; },
     environment,
+    put_variable,
 };
 
 // The engine is installed beside this library; nothing else decides where it is looked for.

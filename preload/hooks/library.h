@@ -18,6 +18,9 @@ namespace cassette {
 /// files, a signal handler that interrupted it) goes to libc.
 extern thread_local bool inside_engine;
 
+/// How often the calling thread has begun to bypass the library (cassette.h).
+extern thread_local unsigned bypass_depth;
+
 /// Reads the environment once; ends the process with status 125 on a value that is not allowed.
 /// Called by the constructor, and by hooks that run before it.
 void ensure_started();

@@ -13,7 +13,7 @@ namespace {
 // The engine when it has a say in this call. `*refuse` is set when it should have one and is missing.
 const EngineApi* asked_engine(bool* refuse) {
   *refuse = false;
-  if (inside_engine) return nullptr;
+  if (inside_engine || bypass_depth > 0) return nullptr;
   ensure_started();
   if (!library_active()) return nullptr;
   const EngineApi* api = engine();
