@@ -241,8 +241,8 @@ std::map<std::string, std::string> Deck::for_children() {
   // What cannot be resolved is left to the child, which fails with the same sentence.
   cassette = inserted_.empty() ? settings_.cassette : inserted_.back().path;
   if (inserted_.empty() && cassette.front() != '/') {
-    cassette = (settings_.cassette_base.empty() ? directory_ : settings_.cassette_base) + "/" +
-               cassette;
+    cassette =
+        (settings_.cassette_base.empty() ? directory_ : settings_.cassette_base) + "/" + cassette;
   }
   variables["CASSETTE_SESSION"] = seats_.back().name;
   std::string& context = variables["CASSETTE_CONTEXT"];

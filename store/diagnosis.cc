@@ -125,7 +125,8 @@ std::optional<Closest> find_closest(const Image& image, const Cursors& cursors,
   for (std::size_t i = 0; i < image.size(); i += step) {
     auto interaction = static_cast<std::uint32_t>(i);
     RequestView recorded = recorded_view(image, interaction, headers);
-    candidates.push_back({likeness(recorded, request), !cursors.used_up(image, interaction), interaction});
+    candidates.push_back(
+        {likeness(recorded, request), !cursors.used_up(image, interaction), interaction});
   }
   std::size_t count = std::min(candidates.size(), kCompares);
   std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count),

@@ -219,8 +219,9 @@ std::string SessionPlayer::miss(const RequestView& request, const Decision& deci
   if (miss.closest) {
     std::uint32_t closest = miss.closest->interaction;
     // Counted from 1, as `cassette list` and `show` do.
-    miss.closest_name = "#" + std::to_string(closest + 1) + " " + std::string(image_.method(closest)) +
-                        " " + redactor_.redact_uri(image_.uri(closest));
+    miss.closest_name = "#" + std::to_string(closest + 1) + " " +
+                        std::string(image_.method(closest)) + " " +
+                        redactor_.redact_uri(image_.uri(closest));
   }
   log(LogLevel::kWarn, miss_line(miss));
   return miss_response(miss, decision.reason == MissReason::kBadRequest);

@@ -31,8 +31,8 @@ enum class MissReason : std::uint8_t {
   kOutOfSequence,
   kUnusable,      ///< the cassette, the configuration or the session cannot be used
   kSessionEnded,  ///< somebody ended the session while this process was in it
-  kBadRequest,   ///< the request itself cannot be parsed
-  kUnsupported,  ///< a protocol that is not replayed (CONNECT, HTTP/2, a 101 upgrade)
+  kBadRequest,    ///< the request itself cannot be parsed
+  kUnsupported,   ///< a protocol that is not replayed (CONNECT, HTTP/2, a 101 upgrade)
 };
 
 struct Decision {
@@ -66,9 +66,9 @@ enum class UpstreamPolicy : std::uint8_t {
 struct Handled {
   HistoryOutcome outcome = HistoryOutcome::kMissed;
   Decision decision;
-  int status = 0;                   ///< of the real server's response; of a replay it is known
-  std::int64_t began_at = 0;        ///< microseconds since 1970
-  std::int64_t nanoseconds = 0;     ///< until its answer was complete
+  int status = 0;                ///< of the real server's response; of a replay it is known
+  std::int64_t began_at = 0;     ///< microseconds since 1970
+  std::int64_t nanoseconds = 0;  ///< until its answer was complete
 };
 
 class Player {

@@ -53,7 +53,8 @@ void note_request(History& history, const Redactor& redactor, std::uint64_t cass
   entry.began = handled.began_at;
   entry.duration = static_cast<std::uint64_t>(std::max<std::int64_t>(handled.nanoseconds, 0));
   entry.cassette = cassette;
-  if (handled.outcome == HistoryOutcome::kReplayed) entry.interaction = handled.decision.interaction;
+  if (handled.outcome == HistoryOutcome::kReplayed)
+    entry.interaction = handled.decision.interaction;
   const ThreadIds& ids = thread_ids();
   entry.pid = ids.pid;
   entry.tid = ids.tid;

@@ -39,8 +39,8 @@ class Connection {
 
   std::mutex mutex;
 
-  void begin(Deck& deck, Conversation::Terms terms, const Sockets& sockets,
-             const Endpoint& peer, Upstream upstream);
+  void begin(Deck& deck, Conversation::Terms terms, const Sockets& sockets, const Endpoint& peer,
+             Upstream upstream);
   bool live() const { return conversation_.has_value(); }
   /// Names this use of the object: events of an earlier one are stale.
   std::uint32_t generation() const { return generation_; }

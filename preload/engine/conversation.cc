@@ -39,7 +39,10 @@ std::int64_t nanoseconds(std::uint32_t milliseconds) {
 }  // namespace
 
 Conversation::Conversation(Deck& deck, Terms terms)
-    : deck_(deck), generation_(deck.generation()), player_(deck.current()), terms_(std::move(terms)) {
+    : deck_(deck),
+      generation_(deck.generation()),
+      player_(deck.current()),
+      terms_(std::move(terms)) {
   keeps_raw_ = terms_.policy != UpstreamPolicy::kNever;
   request_parser_.keep_body(keeps_raw_ || player_->needs_body());
 }

@@ -109,7 +109,8 @@ int session_end() {
 
 int context_put(const char* key, const char* value) {
   return static_cast<int>(guarded([&] {
-    auto put = engine().deck().put_context(key != nullptr ? key : "", value != nullptr ? value : "");
+    auto put =
+        engine().deck().put_context(key != nullptr ? key : "", value != nullptr ? value : "");
     tell_children();
     return done(put, EINVAL);
   }));
@@ -134,7 +135,8 @@ int context_clear() {
 
 }  // namespace
 
-const ProgramApi kProgramApi = {insert,        eject,       rewind,      position,    advance,
-                                session_start, session_end, context_put, context_get, context_clear};
+const ProgramApi kProgramApi = {insert,      eject,         rewind,      position,
+                                advance,     session_start, session_end, context_put,
+                                context_get, context_clear};
 
 }  // namespace cassette

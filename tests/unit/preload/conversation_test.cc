@@ -36,23 +36,23 @@ class ConversationTest : public ::testing::Test {
   /// A new session: what earlier ones recorded is in the cassette.
   void finish_session() {
     conversation_.reset();
-    if (player_) player_->leave();
-    player_.reset();
+    if (deck_) deck_->leave();
+    deck_.reset();
   }
 
   Conversation& open(RecordMode mode = RecordMode::kOnce) {
-    if (!player_) {
+    if (!deck_) {
       settings_.mode = mode;
-      player_ = Player::open(settings_, "");
+      deck_ = std::make_unique<Deck>(settings_, "");
     }
     Conversation::Terms terms;
     terms.host = "h.example";
     terms.port = 80;
-    terms.policy = player_->upstream_policy(terms.host, terms.port);
-    terms.may_relay = player_->may_relay();
+    terms.policy = deck_->current()->upstream_policy(terms.host, terms.port);
+    terms.may_relay = deck_->current()->may_relay();
     terms.reset_on_miss = settings_.on_miss == OnMiss::kReset;
     terms.replay_speed = settings_.replay_speed;
-    conversation_ = std::make_unique<Conversation>(*player_, terms);
+    conversation_ = std::make_unique<Conversation>(*deck_, terms);
     return *conversation_;
   }
 
@@ -83,7 +83,7 @@ class ConversationTest : public ::testing::Test {
 
   std::string folder_;
   Settings settings_;
-  std::unique_ptr<Player> player_;
+  std::unique_ptr<Deck> deck_;
   std::unique_ptr<Conversation> conversation_;
 };
 

@@ -55,7 +55,7 @@ TEST_F(PlayerTest, OnceRecordsWithoutCassette) {
   ASSERT_TRUE(player->record(interaction(kOne, "one")).ok());
   // Not replayed in the session that recorded it.
   EXPECT_EQ(answer(*player, kOne), "forward");
-  player->leave();
+  player.leave();
   EXPECT_EQ(saved_bodies(), "one");
   EXPECT_FALSE(exists(journal()));
   EXPECT_EQ(session_count(), 0u);
@@ -70,7 +70,7 @@ TEST_F(PlayerTest, OnceReplaysWithCassette) {
   EXPECT_EQ(answer(*player, kOne), "one");
   EXPECT_EQ(ask(*player, kOne).reason, MissReason::kUsedUp);
   EXPECT_EQ(ask(*player, kNew).reason, MissReason::kNoSuchRequest);
-  player->leave();
+  player.leave();
   EXPECT_EQ(read(cassette()), before);
 }
 
@@ -79,7 +79,7 @@ TEST_F(PlayerTest, NewEpisodesAddsWhatIsNew) {
   EXPECT_EQ(answer(*first, kOne), "forward");
   EXPECT_EQ(first->upstream_policy("a", 80), UpstreamPolicy::kAtConnect);
   ASSERT_TRUE(first->record(interaction(kOne, "one")).ok());
-  first->leave();
+  first.leave();
   tree_ = new_tree();
   auto player = open(RecordMode::kNewEpisodes);
   EXPECT_EQ(player->upstream_policy("A", 80), UpstreamPolicy::kOnDemand);
@@ -88,7 +88,7 @@ TEST_F(PlayerTest, NewEpisodesAddsWhatIsNew) {
   EXPECT_EQ(answer(*player, kOne), "forward");
   EXPECT_EQ(answer(*player, kNew), "forward");
   ASSERT_TRUE(player->record(interaction(kNew, "new")).ok());
-  player->leave();
+  player.leave();
   EXPECT_EQ(saved_bodies(), "one new");
 }
 
@@ -98,7 +98,7 @@ TEST_F(PlayerTest, NoneNeverForwardsAndNeverWrites) {
   EXPECT_EQ(player->upstream_policy("a", 80), UpstreamPolicy::kNever);
   EXPECT_FALSE(player->may_relay());
   EXPECT_FALSE(player->decides_at_headers());
-  player->leave();
+  player.leave();
   EXPECT_FALSE(exists(cassette()));
 
   save_two();
@@ -107,7 +107,7 @@ TEST_F(PlayerTest, NoneNeverForwardsAndNeverWrites) {
   EXPECT_EQ(answer(*player, kOne), "one");
   EXPECT_EQ(ask(*player, kOne).reason, MissReason::kUsedUp);
   EXPECT_EQ(ask(*player, kNew).reason, MissReason::kNoSuchRequest);
-  player->leave();
+  player.leave();
 }
 
 TEST_F(PlayerTest, AllRecordsAgainAndReplacesWhatMatches) {
@@ -118,7 +118,7 @@ TEST_F(PlayerTest, AllRecordsAgainAndReplacesWhatMatches) {
   ASSERT_TRUE(player->record(interaction(kOne, "again")).ok());
   ASSERT_TRUE(player->record(interaction(kNew, "new")).ok());
   EXPECT_EQ(saved_bodies(), "one two");
-  player->leave();
+  player.leave();
   EXPECT_EQ(saved_bodies(), "two again new");
 }
 
@@ -127,7 +127,7 @@ TEST_F(PlayerTest, RewriteReplacesTheCassette) {
   auto player = open(RecordMode::kRewrite);
   EXPECT_EQ(answer(*player, kOne), "forward");
   ASSERT_TRUE(player->record(interaction(kNew, "new")).ok());
-  player->leave();
+  player.leave();
   EXPECT_EQ(saved_bodies(), "new");
 }
 
@@ -137,7 +137,7 @@ TEST_F(PlayerTest, AProgramThatFailedKeepsTheOldCassetteInAllAndRewrite) {
     tree_ = new_tree();
     auto player = open(mode);
     ASSERT_TRUE(player->record(interaction(kOne, "again")).ok());
-    player->leave(false);
+    player.leave(false);
     EXPECT_EQ(saved_bodies(), "one two");
     EXPECT_FALSE(exists(journal()));
     EXPECT_NE(read(log_file()).find("dropped"), std::string::npos);
@@ -147,7 +147,7 @@ TEST_F(PlayerTest, AProgramThatFailedKeepsTheOldCassetteInAllAndRewrite) {
 TEST_F(PlayerTest, ARewriteThatRecordedNothingKeepsTheOld) {
   save_two();
   auto player = open(RecordMode::kRewrite);
-  player->leave();
+  player.leave();
   EXPECT_EQ(saved_bodies(), "one two");
 }
 
@@ -296,7 +296,7 @@ TEST_F(PlayerTest, ABrokenCassetteAnswersNothingAndStaysAsItIs) {
     EXPECT_FALSE(player->may_relay());
     EXPECT_FALSE(player->record(interaction(kOne, "x")).ok());
     EXPECT_NE(uri_after(*player, kOne).find(cassette()), std::string::npos);
-    player->leave();
+    player.leave();
     EXPECT_EQ(read(cassette()), before);
     EXPECT_FALSE(exists(journal()));
   }
@@ -325,7 +325,7 @@ TEST_F(PlayerTest, APlaceThatCannotBeWrittenIsToldOnceAndCounted) {
   std::size_t first = logged.find("not recorded");
   ASSERT_NE(first, std::string::npos);
   EXPECT_EQ(logged.find("not recorded", first + 1), std::string::npos);
-  player->leave();
+  player.leave();
 }
 
 TEST_F(PlayerTest, MissingDirectoriesAreMadeWithTheFirstRecord) {
@@ -333,7 +333,7 @@ TEST_F(PlayerTest, MissingDirectoriesAreMadeWithTheFirstRecord) {
   auto player = open(RecordMode::kOnce);
   EXPECT_FALSE(exists(directory_ + "/a"));
   ASSERT_TRUE(player->record(interaction(kOne, "one")).ok());
-  player->leave();
+  player.leave();
   EXPECT_EQ(saved_bodies(), "one");
 }
 
@@ -343,7 +343,7 @@ TEST_F(PlayerTest, WhatIsRecordedIsRedacted) {
   secret.request.headers.add("Authorization", "Bearer geheim");
   ASSERT_TRUE(player->record(secret).ok());
   EXPECT_EQ(read(journal()).find("geheim"), std::string::npos);
-  player->leave();
+  player.leave();
   EXPECT_EQ(read(cassette()).find("geheim"), std::string::npos);
 }
 
@@ -353,7 +353,7 @@ TEST_F(PlayerTest, WorksForADirectoryCassette) {
   ASSERT_TRUE(player->record(interaction(kOne, "one")).ok());
   ASSERT_TRUE(player->record(interaction(kOne, "two")).ok());
   EXPECT_TRUE(exists(settings_.cassette + ".journal"));
-  player->leave();
+  player.leave();
   EXPECT_EQ(saved_bodies(), "one two");
   tree_ = new_tree();
   player = open(RecordMode::kNone);
@@ -366,17 +366,17 @@ TEST_F(PlayerTest, WorksForADirectoryCassette) {
 TEST_F(PlayerTest, AForkedChildSharesThePositionsOfATree) {
   save({interaction(kOne, "one"), interaction(kOne, "two")});
   auto player = open(RecordMode::kNone);
-  player->before_fork();
+  player.deck().before_fork();
   int status = in_child([&] {
-    player->after_fork_in_child();
+    player.deck().after_fork_in_child();
     bool right = answer(*player, kOne) == "one";
-    player->leave();
+    player.leave();
     return right ? 0 : 1;
   });
-  player->after_fork_in_parent();
+  player.deck().after_fork_in_parent();
   EXPECT_EQ(status, 0);
   EXPECT_EQ(answer(*player, kOne), "two");
-  player->leave();
+  player.leave();
   EXPECT_EQ(session_count(), 0u);
 }
 
@@ -385,17 +385,17 @@ TEST_F(PlayerTest, InScopeProcessAForkedChildBeginsAnew) {
   settings_.session_scope = SessionScope::kProcess;
   auto player = open(RecordMode::kNone);
   EXPECT_EQ(answer(*player, kOne), "one");
-  player->before_fork();
+  player.deck().before_fork();
   int status = in_child([&] {
-    player->after_fork_in_child();
+    player.deck().after_fork_in_child();
     bool right = answer(*player, kOne) == "one";
-    player->leave();
+    player.leave();
     return right ? 0 : 1;
   });
-  player->after_fork_in_parent();
+  player.deck().after_fork_in_parent();
   EXPECT_EQ(status, 0);
   EXPECT_EQ(answer(*player, kOne), "two");
-  player->leave();
+  player.leave();
   EXPECT_EQ(session_count(), 0u);
 }
 

@@ -175,10 +175,10 @@ TEST_F(SessionTest, JoiningAndEndingAtOnce) {
     children.push_back(spawn([&, i] {
       settings_.mode = RecordMode::kNewEpisodes;
       for (int n = 0; n < 10; ++n) {
-        auto player = Player::open(settings_, tree_);
+        auto player = open_deck();
         std::string uri = "http://a/" + std::to_string(i) + "/" + std::to_string(n);
         if (!player->record(interaction(uri, "x")).ok()) return 1;
-        player->leave();
+        player.leave();
         usleep(static_cast<useconds_t>((i * 700 + n * 300) % 3000));
       }
       return 0;
@@ -188,7 +188,7 @@ TEST_F(SessionTest, JoiningAndEndingAtOnce) {
   settings_.session.clear();
   tree_ = new_tree();
   auto player = open(RecordMode::kOnce);  // merges what may be left
-  player->leave();
+  player.leave();
   auto loaded = load_cassette(cassette());
   ASSERT_TRUE(loaded.ok());
   EXPECT_EQ(loaded->interactions.size(), 80u);
@@ -201,8 +201,8 @@ TEST_F(SessionTest, OnceIsDecidedForTheWholeSession) {
   save({interaction(kOne, "other")});
   auto second = open(RecordMode::kOnce);
   EXPECT_EQ(answer(*second, kOne), "forward");
-  second->leave();
-  first->leave();
+  second.leave();
+  first.leave();
   EXPECT_EQ(saved_bodies(), "other one");
 }
 
@@ -215,8 +215,8 @@ TEST_F(SessionTest, TwoSessionsDoNotSeeEachOthersCursors) {
   EXPECT_EQ(answer(*two, kOne), "0");
   EXPECT_EQ(answer(*one, kOne), "1");
   EXPECT_EQ(answer(*two, kOne), "1");
-  one->leave();
-  two->leave();
+  one.leave();
+  two.leave();
 }
 
 TEST_F(SessionTest, ANamedSessionGoesOnWithinItsTimeToLive) {
@@ -224,25 +224,25 @@ TEST_F(SessionTest, ANamedSessionGoesOnWithinItsTimeToLive) {
   settings_.session = "mine";
   auto first = open(RecordMode::kNone);
   EXPECT_EQ(answer(*first, kOne), "0");
-  first->leave();
+  first.leave();
   EXPECT_EQ(used_ids(settings_.state_dir, cassette())->size(), 1u);
   auto second = open(RecordMode::kNone);
   EXPECT_EQ(answer(*second, kOne), "1");
-  second->leave();
+  second.leave();
   EXPECT_EQ(session_count(), 1u);
   // Expired: begins anew.
   timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
   utimensat(AT_FDCWD, (sessions() + "/named-mine/alive").c_str(), old, 0);
   auto third = open(RecordMode::kNone);
   EXPECT_EQ(answer(*third, kOne), "0");
-  third->leave();
+  third.leave();
 }
 
 TEST_F(SessionTest, ANamedSessionWithoutExpiryStays) {
   settings_.session = "mine";
   settings_.session_ttl = std::chrono::milliseconds(0);
   auto player = open(RecordMode::kNone);
-  player->leave();
+  player.leave();
   timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
   utimensat(AT_FDCWD, (sessions() + "/named-mine/alive").c_str(), old, 0);
   sweep_sessions(settings_);
@@ -267,7 +267,7 @@ TEST_F(SessionTest, ACrashedSessionIsSweptAndMerged) {
     EXPECT_EQ(session_count(), 1u);
     auto next = open(RecordMode::kNone);
     EXPECT_EQ(session_count(), 1u);  // ours alone
-    next->leave();
+    next.leave();
     if (mode == RecordMode::kOnce) {
       EXPECT_EQ(bodies(load_cassette(directory_ + "/new.yaml")->interactions), "one two");
     } else {
@@ -287,7 +287,7 @@ TEST_F(SessionTest, AJournalWhoseSessionIsGoneIsMergedByTheNext) {
   auto player = open(RecordMode::kOnce);
   EXPECT_EQ(answer(*player, kOne), "left");
   EXPECT_FALSE(exists(journal()));
-  player->leave();
+  player.leave();
 }
 
 TEST_F(SessionTest, ModeNoneReadsALeftJournalAndLeavesItAlone) {
@@ -308,10 +308,10 @@ TEST_F(SessionTest, RecordsOfALivingSessionStayInTheJournal) {
   tree_ = new_tree();
   auto other = open(RecordMode::kNewEpisodes);
   ASSERT_TRUE(other->record(interaction(kOne, "two")).ok());
-  other->leave();
+  other.leave();
   EXPECT_EQ(saved_bodies(), "two");
   EXPECT_TRUE(exists(journal()));
-  living->leave();
+  living.leave();
   EXPECT_FALSE(exists(journal()));
   EXPECT_EQ(saved_bodies(), "two one");
 }
@@ -347,13 +347,13 @@ TEST_F(SessionTest, CountsAddUpOverProcesses) {
   ASSERT_TRUE(session->open_cassette(cassette()).ok());
   settings_.mode = RecordMode::kNone;
   EXPECT_EQ(in_child([this] {
-              auto player = Player::open(settings_, tree_);
+              auto player = open_deck();
               bool right = answer(*player, kOne) == "0" && answer(*player, "http://a/9") == "miss";
               Headers none;
               RequestView request;
               request.headers = &none;
               player->miss(request, {}, "");
-              player->leave();
+              player.leave();
               return right ? 0 : 1;
             }),
             0);
@@ -375,9 +375,9 @@ TEST_F(SessionTest, CountsIncludeSessionsOfScopeProcess) {
   settings_.session_scope = SessionScope::kProcess;
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(in_child([this] {
-                auto player = Player::open(settings_, tree_);
+                auto player = open_deck();
                 bool right = answer(*player, kOne) == "0" && answer(*player, kOne) == "1";
-                player->leave();
+                player.leave();
                 return right ? 0 : 1;
               }),
               0);
@@ -413,11 +413,11 @@ TEST_F(SessionTest, KilledProcessesLeaveTheOthersGoing) {
     std::vector<pid_t> children;
     for (int i = 0; i < 3; ++i) {
       children.push_back(spawn([&] {
-        auto player = Player::open(settings_, tree_);
+        auto player = open_deck();
         for (int n = 0; n < 1000; ++n) {
           if (player->record(interaction(kOne, "x")).ok()) (void)!::write(acknowledged[1], "x", 1);
         }
-        player->leave();
+        player.leave();
         return 0;
       }));
     }

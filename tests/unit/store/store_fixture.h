@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "store/cassette.h"
+#include "store/deck.h"
 #include "store/log.h"
-#include "store/player.h"
 #include "store/settings/settings.h"
 
 namespace cassette {
@@ -61,9 +61,31 @@ class StoreTest : public ::testing::Test {
            ":test:" + directory_;
   }
 
-  std::unique_ptr<Player> open(RecordMode mode) {
+  /// A deck, and who is on top of it now.
+  class OpenDeck {
+   public:
+    OpenDeck() = default;
+    OpenDeck(const Settings& settings, const std::string& tree)
+        : deck_(std::make_unique<Deck>(settings, tree)) {}
+    explicit operator bool() const { return deck_ != nullptr; }
+    std::shared_ptr<Player> current() const { return deck_->current(); }
+    Player& operator*() const { return *deck_->current(); }
+    Player* operator->() const { return deck_->current().get(); }
+    Deck& deck() const { return *deck_; }
+    void leave(bool ended_well = true) { deck_->leave(ended_well); }
+    void reset() { deck_.reset(); }
+
+   private:
+    std::unique_ptr<Deck> deck_;
+  };
+  OpenDeck open(RecordMode mode) {
     settings_.mode = mode;
-    return Player::open(settings_, tree_);
+    return open_deck();
+  }
+  OpenDeck open_deck() const {
+    OpenDeck opened(settings_, tree_);
+    opened.current();
+    return opened;
   }
 
   static Interaction interaction(const std::string& uri, const std::string& body,

@@ -56,12 +56,12 @@ TEST_F(UsageTest, UnusedIsTheRestOfAllRunsThoseStillAliveIncluded) {
   auto player = open(RecordMode::kNone);
   EXPECT_EQ(answer(*player, "http://a/1"), "1");
   EXPECT_EQ(unused(), "2 3 ");  // the session is alive
-  player->leave();
+  player.leave();
   EXPECT_EQ(unused(), "2 3 ");  // harvested
   tree_ = new_tree();
   player = open(RecordMode::kNone);
   EXPECT_EQ(answer(*player, "http://a/3"), "3");
-  player->leave();
+  player.leave();
   EXPECT_EQ(unused(), "2 ");
   ASSERT_TRUE(reset_used(settings_.state_dir, cassette()).ok());
   EXPECT_EQ(unused(), "1 2 3 ");
@@ -73,18 +73,18 @@ TEST_F(UsageTest, OfADirectoryWhatIsRecordedAnewIsUnusedAgain) {
   auto report = [this] { return find_unused(settings_, settings_.cassette + "/")->unused.size(); };
   auto player = open(RecordMode::kNone);
   EXPECT_EQ(answer(*player, "http://a/1"), "1");
-  player->leave();
+  player.leave();
   EXPECT_EQ(report(), 0u);
   for (int i = 0; i < 3; ++i) {
     tree_ = new_tree();
     player = open(RecordMode::kAll);
     ASSERT_TRUE(player->record(interaction("http://a/1", "again")).ok());
-    player->leave();
+    player.leave();
     EXPECT_EQ(report(), 1u);
     tree_ = new_tree();
     player = open(RecordMode::kNone);
     EXPECT_EQ(answer(*player, "http://a/1"), "again");
-    player->leave();
+    player.leave();
     EXPECT_EQ(report(), 0u);
   }
 }
@@ -94,7 +94,7 @@ TEST_F(UsageTest, SequentialAndRepeatedPlaysCount) {
   settings_.order = Order::kSequential;
   auto player = open(RecordMode::kNone);
   EXPECT_EQ(answer(*player, "http://a/1"), "1");
-  player->leave();
+  player.leave();
   EXPECT_EQ(unused(), "2 ");
 }
 
