@@ -11,7 +11,8 @@
 
 namespace cassette {
 
-/// All that are given must hold.
+/// All that are given must hold. What asks for more of an entry's uri than the history knows does not
+/// hold: of one that is not a uri, or of what may have been cut off one of HistoryEntry::kMaxUri bytes.
 struct Criteria {
   std::optional<std::string> method;  ///< compared without case
   /// `host`, `host:port`, `*.domain`; `localhost` stands for all loopback names (settings.h).

@@ -4,24 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <new>
 #include <thread>
 
+#include "tests/unit/store/allocations.h"
 #include "tests/unit/store/store_fixture.h"
-
-// Counts what is allocated on this thread, whoever asks for it: the fast path allocates nothing.
-// Not in builds with sanitizers, which bring their own malloc().
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define COUNTS_ALLOCATIONS 1
-static thread_local std::size_t allocations = 0;
-extern "C" void* __libc_malloc(std::size_t size);
-// Weak: another test of the same program may count too, and then this one cannot.
-extern "C" __attribute__((weak, visibility("default"))) void* malloc(std::size_t size) noexcept {
-  ++allocations;
-  return __libc_malloc(size);
-}
-#endif
 
 namespace cassette {
 namespace {
@@ -401,11 +387,7 @@ TEST_F(PlayerTest, InScopeProcessAForkedChildBeginsAnew) {
 
 // ---- figures ----
 
-#ifdef COUNTS_ALLOCATIONS
 TEST_F(PlayerTest, ReplayAllocatesNothing) {
-  std::size_t before = allocations;
-  std::free(std::malloc(100));
-  bool counting = allocations != before;
   constexpr int kCount = 20000;
   std::vector<Interaction> many;
   for (int i = 0; i < kCount; ++i) {
@@ -425,7 +407,7 @@ TEST_F(PlayerTest, ReplayAllocatesNothing) {
   }
   std::string scratch;
   std::size_t bytes = 0, replayed = 0;
-  allocations = 0;
+  std::size_t before = allocations();
   auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < kCount; ++i) {
     Decision decision = player->decide(requests[static_cast<std::size_t>(i % 100)]);
@@ -434,8 +416,8 @@ TEST_F(PlayerTest, ReplayAllocatesNothing) {
     bytes += player->response(decision.interaction, {}, scratch).bytes.size();
   }
   auto end = std::chrono::steady_clock::now();
-  if (counting) {
-    EXPECT_EQ(allocations, 0u);
+  if (kCountsAllocations) {
+    EXPECT_EQ(allocations(), before);
   }
   EXPECT_EQ(replayed, static_cast<std::size_t>(kCount));
   EXPECT_GT(bytes, 300u * kCount);
@@ -443,7 +425,6 @@ TEST_F(PlayerTest, ReplayAllocatesNothing) {
   RecordProperty("nanoseconds", static_cast<int>(each));
   std::printf("             decide + response: %d ns\n", static_cast<int>(each));
 }
-#endif
 
 }  // namespace
 }  // namespace cassette
