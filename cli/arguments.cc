@@ -4,6 +4,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -62,7 +63,7 @@ bool takes_value(const CLI::Option* option) {
 }  // namespace
 
 CommandLine::CommandLine(std::string usage, std::string description, std::string footer)
-    : app_(std::move(description)), command_(usage.substr(0, usage.find(' '))) {
+    : app_(std::move(description)), command_(usage.substr(0, usage.find(" ["))) {
   app_.name("cassette " + command_);
   app_.set_help_flag("-h,--help", "Prints this.");
   app_.footer(std::move(footer));
@@ -82,6 +83,14 @@ std::optional<int> CommandLine::parse(const Arguments& arguments, int failed) {
              " --help` tells what is allowed");
     return failed;
   }
+}
+
+std::optional<std::string> value_problem(const std::string& flag, const SettingName& setting,
+                                         const std::string& value) {
+  if (setting_value_ok(setting, value.c_str())) return std::nullopt;
+  std::array<char, 1024> message{};
+  setting_error(message.data(), message.size(), flag.c_str(), setting, value.c_str());
+  return message.data();
 }
 
 SplitArguments split_at_command(const CLI::App& app, const Arguments& arguments) {

@@ -1,5 +1,5 @@
-// What the commands need of CLI11: the look of `--help`, one sentence for a wrong command line, and the
-// place where the flags of `run` end and the program's own arguments begin.
+// What the commands need of CLI11: the look of `--help`, one sentence for a wrong command line or value,
+// and the place where the flags of `run` end and the program's own arguments begin.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -7,13 +7,14 @@
 #include <string>
 
 #include "cli/command.h"
+#include "store/settings/setting_names.h"
 
 namespace cassette {
 
 class CommandLine {
  public:
-  /// `usage` is what stands behind "cassette " in the help, e.g. "list [flags] PATH"; its first word is
-  /// the command.
+  /// `usage` is what stands behind "cassette " in the help, e.g. "list [flags] PATH" or
+  /// "session show [flags] ID"; what stands before the first " [" is the command.
   CommandLine(std::string usage, std::string description, std::string footer = "");
 
   CLI::App& app() { return app_; }
@@ -26,6 +27,10 @@ class CommandLine {
   CLI::App app_;
   std::string command_;
 };
+
+/// The sentence about a value that a setting of the table does not allow; `flag` is where it was given.
+std::optional<std::string> value_problem(const std::string& flag, const SettingName& setting,
+                                         const std::string& value);
 
 /// Where a command line "[flags] [--] COMMAND [ARG...]" is cut.
 struct SplitArguments {

@@ -13,14 +13,19 @@ using Arguments = std::vector<std::string>;
 
 /// Exit statuses of our own; `run` has more (summary.h).
 inline constexpr int kOk = 0;
-inline constexpr int kSomethingUnused = 1;  ///< `report-unused`
-inline constexpr int kFailed = 2;           ///< of every command but `run`
-inline constexpr int kRunFailed = 125;      ///< of `run`: below it are the program's own
+inline constexpr int kSomethingUnused = 1;    ///< `report-unused`
+inline constexpr int kDoesNotHold = 1;        ///< `session verify`
+inline constexpr int kFailed = 2;             ///< of every command but `run`
+inline constexpr int kAlreadyRegistered = 5;  ///< `session register`
+inline constexpr int kPoolFull = 6;           ///< `session register`
+inline constexpr int kNoSuchSession = 7;      ///< `session`
+inline constexpr int kRunFailed = 125;        ///< of `run`: below it are the program's own
 
 int run_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
 int show_command(const Arguments& arguments);
 int report_unused_command(const Arguments& arguments);
+int session_command(const Arguments& arguments);
 
 /// One line "cassette: <message>" on stderr. Not the logger's business: CASSETTE_LOG cannot silence it.
 void complain(std::string_view message);

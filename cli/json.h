@@ -24,6 +24,7 @@ class JsonOutput {
   /// Bytes that are not UTF-8 are taken as Latin-1, as HTTP took them once.
   void string(std::string_view bytes);
   void number(std::uint64_t value) { writer_.Uint64(value); }
+  void boolean(bool value) { writer_.Bool(value); }
   void null() { writer_.Null(); }
 
   void member(const char* name, std::string_view value);

@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
     {"list", "PATH", "prints one line an interaction", list_command},
     {"show", "PATH [INDEX|ID]", "prints whole interactions, bodies decoded", show_command},
     {"report-unused", "PATH...", "prints what no run has replayed", report_unused_command},
+    {"session", "SUBCOMMAND ...", "looks at sessions, and steers them", session_command},
 };
 
 std::string help() {

@@ -2,9 +2,7 @@
 #include "cli/run_options.h"
 
 #include <array>
-#include <cstring>
 #include <iterator>
-#include <optional>
 #include <string_view>
 
 #include "cli/arguments.h"
@@ -40,15 +38,6 @@ void add_flag(CLI::App& app, const SettingName& setting, FlagSlot& slot) {
   slot.option->take_last();
 }
 
-/// The sentence about a value that is not allowed.
-std::optional<std::string> value_problem(const SettingName& setting, const std::string& value) {
-  if (setting_value_ok(setting, value.c_str())) return std::nullopt;
-  std::string source = std::string("--") + setting.flag;
-  std::array<char, 1024> message{};
-  setting_error(message.data(), message.size(), source.c_str(), setting, value.c_str());
-  return message.data();
-}
-
 }  // namespace
 
 bool RunOptions::gives(std::string_view environment) const {
@@ -78,7 +67,8 @@ std::variant<RunOptions, int> parse_run_options(const Arguments& arguments) {
   }
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (slots[i].option == nullptr || slots[i].option->count() == 0) continue;
-    if (auto problem = value_problem(kSettings[i], slots[i].value)) {
+    const std::string flag = std::string("--") + kSettings[i].flag;
+    if (auto problem = value_problem(flag, kSettings[i], slots[i].value)) {
       complain(*problem);
       return kRunFailed;
     }
