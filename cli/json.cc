@@ -59,6 +59,9 @@ void JsonOutput::whole(const Interaction& interaction, std::size_t index) {
   member("id", interaction.id);
   if (!interaction.file.empty()) member("file", interaction.file);
   member_or_null("when", recorded_at(interaction));
+  member("times", std::uint64_t{interaction.times});
+  key("priority");
+  writer_.Int(interaction.priority);
 
   const RequestMessage& request = interaction.request;
   key("request");

@@ -1,6 +1,9 @@
-// `cassette report-unused PATH...`: what no run has replayed. Deletes nothing; `--reset` only forgets.
+// `cassette report-unused PATH...`: what no run has replayed. `--reset` only forgets; `--prune` removes
+// it from the cassettes, and asks before.
 #include <algorithm>
 #include <cstdlib>
+#include <iostream>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +14,7 @@
 #include "cli/paths.h"
 #include "cli/text.h"
 #include "store/journal/merge.h"
+#include "store/journal/prune.h"
 #include "store/journal/usage.h"
 #include "store/log.h"
 #include "store/session/session.h"
@@ -25,7 +29,15 @@ constexpr char kDescription[] =
     "that `cd DIR && cassette report-unused . | xargs rm` works. For a file: lines `id method uri`.\n"
     "With several PATHs each line begins with its PATH: `PATH/file`, or `PATH: id method uri`.\n";
 constexpr char kFooter[] =
-    "Exit status: 0 nothing is unused (or --reset), 1 something is, 2 an error.\n";
+    "Exit status: 0 nothing is unused (or --reset; or --prune, and it was removed), 1 something is, 2 an\n"
+    "error.\n";
+
+/// What is to be done with what is unused.
+struct Task {
+  bool prune = false;
+  bool asks = true;  ///< before it prunes
+  bool json = false;
+};
 
 /// A cassette of the command line.
 struct Target {
@@ -76,7 +88,44 @@ int reset_all(const Settings& settings, const std::vector<Target>& targets) {
   return status;
 }
 
-int report_all(const Settings& settings, const std::vector<Target>& targets, bool json) {
+/// From the person at the other end of stdin. The end of it is a no.
+bool confirmed(const Target& target, const UnusedReport& report) {
+  const std::size_t count = report.unused.size(), all = report.cassette.interactions.size();
+  std::string question = "cassette: " + on_one_line(target.given) + ": remove " +
+                         (count == all ? "all " + std::to_string(all)
+                                       : std::to_string(count) + " of " + std::to_string(all)) +
+                         " interactions? [y/N] ";
+  std::cerr << question << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+/// Leaves in the report what was removed. The exit status.
+int prune(const Settings& settings, const Target& target, const Task& task, UnusedReport& report) {
+  if (report.unused.empty()) return kOk;
+  if (task.asks && !confirmed(target, report)) {
+    report.unused.clear();
+    return kSomethingUnused;
+  }
+  std::vector<std::string> ids;
+  for (std::size_t i : report.unused) ids.push_back(report.cassette.interactions[i].id);
+  Result<std::vector<std::string>> removed = prune_cassette(settings, target.path, ids);
+  if (!removed) {
+    complain(removed.error().message);
+    report.unused.clear();
+    return kFailed;
+  }
+  const std::set<std::string> gone(removed->begin(), removed->end());
+  std::erase_if(report.unused,
+                [&](std::size_t i) { return gone.count(report.cassette.interactions[i].id) == 0; });
+  if (gone.size() == ids.size()) return kOk;
+  complain(target.given + ": " + std::to_string(ids.size() - gone.size()) +
+           " interactions stay: a session that is still running recorded or replayed them");
+  return kSomethingUnused;
+}
+
+int report_all(const Settings& settings, const std::vector<Target>& targets, const Task& task) {
   int status = kOk;
   std::string lines;
   JsonOutput objects;
@@ -89,7 +138,10 @@ int report_all(const Settings& settings, const std::vector<Target>& targets, boo
       status = kFailed;
       continue;
     }
-    if (!report->unused.empty() && status == kOk) status = kSomethingUnused;
+    const int now = task.prune               ? prune(settings, target, task, *report)
+                    : report->unused.empty() ? kOk
+                                             : kSomethingUnused;
+    status = std::max(status, now);
     lines += as_lines(target, *report, targets.size() > 1);
     for (std::size_t i : report->unused) {
       objects.begin_object();
@@ -99,7 +151,7 @@ int report_all(const Settings& settings, const std::vector<Target>& targets, boo
     }
   }
   objects.end_array();
-  return print(json ? objects.text() : lines) ? status : kFailed;
+  return print(task.json ? objects.text() : lines) ? status : kFailed;
 }
 
 }  // namespace
@@ -108,15 +160,25 @@ int report_unused_command(const Arguments& arguments) {
   CommandLine line(kUsage, kDescription, kFooter);
   std::vector<std::string> paths;
   bool forget = false;
-  bool json = false;
+  Task task;
+  bool yes = false;
   line.app()
       .add_option("PATH", paths, "The cassettes: files or directories.")
       ->type_name("")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   line.app().add_flag("--reset", forget, "Forgets what was replayed, and prints nothing.");
-  line.app().add_flag("--json", json, "Prints an array of objects.");
+  line.app().add_flag("--prune", task.prune,
+                      "Removes what is unused from the cassettes, and prints what was removed.");
+  line.app().add_flag("--yes", yes, "With --prune: does not ask.");
+  line.app().add_flag("--json", task.json, "Prints an array of objects.");
   if (auto status = line.parse(arguments, kFailed)) return *status;
+  if (forget && task.prune) {
+    complain(
+        "report-unused: --reset forgets what was used, --prune needs to know it: use one of them");
+    return kFailed;
+  }
+  task.asks = !yes;
 
   Result<std::string> directory = working_directory();
   if (!directory) {
@@ -132,7 +194,7 @@ int report_unused_command(const Arguments& arguments) {
   configure_log(settings->log_level, settings->log_file);
   std::vector<Target> targets;
   for (const std::string& path : paths) targets.push_back({path, absolute_path(path, *directory)});
-  return forget ? reset_all(*settings, targets) : report_all(*settings, targets, json);
+  return forget ? reset_all(*settings, targets) : report_all(*settings, targets, task);
 }
 
 }  // namespace cassette

@@ -52,7 +52,10 @@ std::string body_text(const Headers& headers, const std::string& body, bool term
 std::string interaction_text(const Interaction& interaction, std::size_t index, bool terminal) {
   const std::string when = recorded_at(interaction);
   std::string text = "=== " + std::to_string(index) + "  " + on_one_line(interaction.id);
-  text += when.empty() ? "\n" : "  " + when + "\n";
+  if (!when.empty()) text += "  " + when;
+  if (interaction.times != 1) text += "  times " + std::to_string(interaction.times);
+  if (interaction.priority != 0) text += "  priority " + std::to_string(interaction.priority);
+  text += "\n";
 
   const RequestMessage& request = interaction.request;
   text += on_one_line(request.method) + " " + on_one_line(interaction.uri) + " " +

@@ -52,6 +52,8 @@ std::string hash_of(const Interaction& interaction) {
   return hash.hex();
 }
 
+}  // namespace
+
 void give_ids(std::vector<Interaction>& interactions) {
   std::unordered_map<std::string, std::uint64_t> seen;
   for (Interaction& interaction : interactions) {
@@ -65,8 +67,6 @@ void give_ids(std::vector<Interaction>& interactions) {
     interaction.id = std::move(id);
   }
 }
-
-}  // namespace
 
 Result<CassetteForm> cassette_form(const std::string& path) {
   if (path.empty()) return Error{"the path of the cassette is empty"};

@@ -31,6 +31,10 @@ bool cassette_exists(const std::string& path);
 /// directory the file's name.
 Result<Cassette> load_cassette(const std::string& path);
 
+/// What load_cassette() would give them for ids in a file; those of a directory have their file's
+/// name.
+void give_ids(std::vector<Interaction>& interactions);
+
 /// Writes the cassette whole: temporary file in the same directory, fsync, rename, fsync of the
 /// directory. Missing parent directories are made. An existing file's permissions are kept and a
 /// symbolic link is followed, not replaced. For a directory cassette: files are written for the

@@ -171,6 +171,14 @@ void write_interaction(Writer& writer, const Interaction& interaction) {
       write_string(writer, *time);
     }
   }
+  if (interaction.times != 1) {
+    write_key(writer, "times");
+    writer.Uint(interaction.times);
+  }
+  if (interaction.priority != 0) {
+    write_key(writer, "priority");
+    writer.Int(interaction.priority);
+  }
   writer.EndObject();
 }
 

@@ -10,6 +10,9 @@
 namespace cassette {
 namespace {
 
+constexpr std::uint32_t kMostTimes = 1'000'000'000;
+constexpr std::int32_t kMostPriority = 1'000'000'000;
+
 template <typename Number>
 bool parse_number(std::string_view text, Number& value) {
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -42,6 +45,7 @@ class NativeReader {
   }
 
  private:
+  Result<void> rules(const DocumentNode& node, Interaction& out) const;
   Result<void> request(DocumentNode& node, Interaction& out) const;
   Result<void> response(DocumentNode& node, Interaction& out) const;
   Result<void> status(const DocumentNode& node, ResponseMessage& out) const;
@@ -99,12 +103,33 @@ Result<Interaction> NativeReader::interaction(DocumentNode& node) const {
   } else {
     return error(node, "an interaction with neither `response` nor `error`");
   }
+  if (auto read = rules(node, out); !read) return read.error();
   // A time in another tool's notation is not worth an error: it only says when.
   const DocumentNode* recorded_at = node.find("recorded_at");
   if (recorded_at != nullptr && recorded_at->is_scalar()) {
     out.recorded_at = parse_rfc3339(recorded_at->text);
   }
   return out;
+}
+
+/// How it is played: what people write into a cassette by hand.
+Result<void> NativeReader::rules(const DocumentNode& node, Interaction& out) const {
+  auto number = [this](const DocumentNode& given, const char* key, auto& value, auto least,
+                       auto most) -> Result<void> {
+    if (given.is_scalar() && parse_number(given.text, value) && value >= least && value <= most) {
+      return {};
+    }
+    return error(given, std::string(key) + " is \"" +
+                            (given.is_scalar() ? for_message(given.text) : "?") +
+                            "\", where a whole number from " + std::to_string(least) + " to " +
+                            std::to_string(most) + " is expected");
+  };
+  if (const DocumentNode* times = node.find("times"); times != nullptr && !times->is_null()) {
+    if (auto read = number(*times, "times", out.times, 0U, kMostTimes); !read) return read;
+  }
+  const DocumentNode* priority = node.find("priority");
+  if (priority == nullptr || priority->is_null()) return {};
+  return number(*priority, "priority", out.priority, -kMostPriority, kMostPriority);
 }
 
 Result<void> NativeReader::request(DocumentNode& node, Interaction& out) const {

@@ -114,9 +114,14 @@ void append_interaction(std::string& out, const Interaction& interaction) {
   } else {
     append_entry(out, 2, "error", interaction.error);
   }
-  if (!interaction.recorded_at) return;
-  if (auto time = format_rfc3339(*interaction.recorded_at)) {
-    out += "  recorded_at: " + *time + "\n";
+  if (interaction.recorded_at) {
+    if (auto time = format_rfc3339(*interaction.recorded_at)) {
+      out += "  recorded_at: " + *time + "\n";
+    }
+  }
+  if (interaction.times != 1) out += "  times: " + std::to_string(interaction.times) + "\n";
+  if (interaction.priority != 0) {
+    out += "  priority: " + std::to_string(interaction.priority) + "\n";
   }
 }
 

@@ -324,6 +324,18 @@ Result<std::optional<LockedJournal>> LockedJournal::open(const std::string& cass
   return std::optional<LockedJournal>(std::move(journal));
 }
 
+Result<LockedJournal> LockedJournal::make(const std::string& cassette_path) {
+  LockedJournal journal;
+  journal.path_ = journal_path(cassette_path);
+  auto descriptor = open_locked(journal.path_, O_RDWR | O_CREAT, 0666);
+  if (!descriptor) return descriptor.error();
+  auto bytes = read_whole(descriptor->get(), journal.path_);
+  if (!bytes) return bytes.error();
+  journal.descriptor_ = std::move(*descriptor);
+  journal.bytes_ = std::move(*bytes);
+  return journal;
+}
+
 Result<void> LockedJournal::replace(std::string_view bytes) {
   if (!bytes.empty()) return write_file_atomically(path_, bytes);
   if (unlink(path_.c_str()) != 0 && errno != ENOENT) {

@@ -94,6 +94,8 @@ class LockedJournal {
  public:
   /// Waits for the lock. Nothing when there is no journal.
   static Result<std::optional<LockedJournal>> open(const std::string& cassette_path);
+  /// The same for one who changes the cassette: makes an empty journal where there is none.
+  static Result<LockedJournal> make(const std::string& cassette_path);
 
   const std::string& bytes() const { return bytes_; }
   const std::string& path() const { return path_; }

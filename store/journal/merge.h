@@ -14,6 +14,9 @@
 //   died (nobody ended)   added                added                      added
 //   still alive           stays in the journal
 //
+// What takes an old one's place is played once, whatever `times` and `priority` somebody gave to that:
+// the program has been asked how often, in which order.
+//
 // "Added": behind the old ones, in the order in which the requests began.
 #pragma once
 

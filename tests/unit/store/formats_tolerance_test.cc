@@ -289,5 +289,44 @@ TEST(Text, Base64) {
   }
 }
 
+// ---- what people write into a cassette by hand ----
+
+std::string with_rules(const std::string& rules) {
+  return "interactions:\n- request:\n" + std::string(kRequest) + "  response:\n" + kResponse +
+         rules + "version: 1\n";
+}
+
+TEST(Rules, TimesAndPriorityAreReadAndWrittenInEveryForm) {
+  Interaction read = only(with_rules("  times: 3\n  priority: -2\n"));
+  EXPECT_EQ(read.times, 3u);
+  EXPECT_EQ(read.priority, -2);
+  for (const Interaction& again :
+       {only(interactions_to_yaml({read})),
+        interaction_from_json(interaction_to_json(read, false), "j").value(),
+        interaction_from_json(interaction_to_json(read, true), "j").value()}) {
+    EXPECT_EQ(again.times, 3u);
+    EXPECT_EQ(again.priority, -2);
+  }
+  EXPECT_EQ(only(with_rules("  times: 0\n")).times, 0u);
+}
+
+TEST(Rules, WhatIsAsUsualIsNotWritten) {
+  Interaction usual = only(with_rules(""));
+  EXPECT_EQ(usual.times, 1u);
+  EXPECT_EQ(usual.priority, 0);
+  EXPECT_EQ(interactions_to_yaml({usual}).find("times"), std::string::npos);
+  EXPECT_EQ(interaction_to_json(usual, true).find("priority"), std::string::npos);
+}
+
+TEST(Rules, AValueThatIsNoneIsAnErrorWithItsPlace) {
+  for (const char* value : {"-1", "two", "1.5", "99999999999", "[1]", "''"}) {
+    std::string message = error_of(with_rules("  times: " + std::string(value) + "\n"));
+    EXPECT_NE(message.find("c.yaml:11: times is "), std::string::npos) << message;
+    EXPECT_NE(message.find("from 0 to 1000000000"), std::string::npos) << message;
+  }
+  EXPECT_NE(error_of(with_rules("  priority: high\n")).find("priority is \"high\""),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace cassette
