@@ -74,7 +74,7 @@ C_FLAGS = $(INCLUDES) -D_GNU_SOURCE $(COMMON_FLAGS) $(CFLAGS) $(CPPFLAGS)
 # Fortification would replace the functions that they define by inline ones of the same name.
 HOOKS_FLAGS := -fno-exceptions -fno-rtti -fno-threadsafe-statics -ftls-model=initial-exec -U_FORTIFY_SOURCE
 # The programs under test are plain C as users write it: no hardening, hardly optimised.
-PROGRAM_FLAGS := -D_GNU_SOURCE -Wall -O1 -g -pthread
+PROGRAM_FLAGS := -I. -D_GNU_SOURCE -Wall -O1 -g -pthread
 
 # $(call compile,SOURCE): the command line for one file, without -c and -o.
 compile = $(if $(filter tests/programs/%,$(1)),$(CC) $(PROGRAM_FLAGS),$(if $(filter %.c,$(1)),$(CC) $(C_FLAGS),$(CXX) \

@@ -116,7 +116,8 @@ std::shared_ptr<Player> Deck::top() {
       return last.player = other.player;
     }
   }
-  if (base_ && base_->cassette_path() == last.path) return last.player = base_;
+  // The cassette of the settings is the session's to track, also when nothing has asked for it yet.
+  if (auto path = resolve(settings_); path && *path == last.path) return last.player = base();
   return last.player = open(last.path, true, &last.tracking);
 }
 

@@ -22,11 +22,8 @@ long fail(int error, const std::string& message) {
 /// Runs `body`; an exception (no memory) becomes -1.
 template <typename Body>
 long guarded(Body body) noexcept {
-  int saved = errno;
   try {
-    long result = body();
-    if (result >= 0) errno = saved;
-    return result;
+    return body();
   } catch (const std::exception& problem) {
     return fail(ENOMEM, std::string("out of order: ") + problem.what());
   }

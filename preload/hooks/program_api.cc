@@ -18,6 +18,7 @@ template <typename Number, typename Call>
 Number ask(Number neutral, Call ask_engine) {
   ensure_started();
   if (!library_active() || inside_engine) return neutral;
+  int saved = errno;
   const EngineApi* api = engine();
   if (api == nullptr) {
     errno = ENOSYS;
@@ -26,6 +27,7 @@ Number ask(Number neutral, Call ask_engine) {
   EngineCall call = enter_engine();
   Number result = ask_engine(*api->program);
   exit_engine(call);
+  if (result >= 0) errno = saved;
   return result;
 }
 
