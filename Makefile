@@ -27,7 +27,8 @@ CLI := $(wildcard cli/*.cc cli/*/*.cc)
 UNIT := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
 BENCH := $(wildcard tests/bench/*.c)
 PROGRAMS := $(wildcard tests/programs/*.c tests/programs/*/*.c)
-SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(CLI) $(UNIT) $(BENCH) $(PROGRAMS)
+CONCURRENCY := $(wildcard tests/concurrency/*.cc)
+SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(CLI) $(UNIT) $(BENCH) $(PROGRAMS) $(CONCURRENCY)
 
 OBJ := $(BUILD)/obj
 objects = $(1:%=$(OBJ)/%.o)
@@ -38,7 +39,8 @@ LIBRARIES := $(if $(STORE),$(BUILD)/libstore.a) $(if $(PARSER),$(BUILD)/libparse
 PRODUCTS := $(LIBRARIES) $(if $(HOOKS),$(BUILD)/libcassette.so) $(if $(ENGINE),$(BUILD)/libcassette-engine.so) \
   $(if $(CLI),$(BUILD)/cassette)
 TEST_PROGRAMS := $(foreach f,$(PROGRAMS),$(BUILD)/tests/programs/$(basename $(notdir $(f))))
-TEST_PRODUCTS := $(if $(UNIT),$(BUILD)/tests/unit) $(TEST_PROGRAMS)
+CONCURRENT := $(foreach f,$(CONCURRENCY),$(BUILD)/tests/concurrency/$(basename $(notdir $(f))))
+TEST_PRODUCTS := $(if $(UNIT),$(BUILD)/tests/unit) $(TEST_PROGRAMS) $(CONCURRENT) $(CONCURRENT:%=%_tsan)
 BENCH_PRODUCTS := $(foreach f,$(BENCH),$(BUILD)/tests/bench/$(basename $(notdir $(f))))
 
 all: $(PRODUCTS)
@@ -151,6 +153,24 @@ $(BUILD)/tests/programs/$(basename $(notdir $(1))): $(1) $(BUILD)/flags | $(FETC
 endef
 $(foreach f,$(PROGRAMS),$(eval $(call program,$(f))))
 
+# Programs about concurrency, each a second time under ThreadSanitizer: instrumented is what is shared, the rest of the
+# store comes from its archive.
+INSTRUMENTED := $(addprefix store/,deck.cc player.cc request_note.cc session/cursors.cc session/history.cc \
+  session/session.cc session/session_cassettes.cc session/tracking.cc image/image.cc)
+tsan_object = $(1:%=$(BUILD)/tsan/%.o)
+$(BUILD)/tsan/%.o: % $(BUILD)/flags | $(FETCHED)/build.installed
+	@mkdir -p $(@D)
+	@echo '  compile $< (ThreadSanitizer)'
+	$(Q)$(call compile,$<) -fsanitize=thread -O1 -MMD -MP -c $< -o $@
+$(CONCURRENT): $(BUILD)/tests/concurrency/%: $(OBJ)/tests/concurrency/%.cc.o $(FULL_LINK)
+	@mkdir -p $(@D)
+	@echo '  link    $@'
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $< $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
+$(CONCURRENT:%=%_tsan): $(BUILD)/tests/concurrency/%_tsan: $(call tsan_object,tests/concurrency/%.cc $(INSTRUMENTED)) $(FULL_LINK)
+	@mkdir -p $(@D)
+	@echo '  link    $@'
+	$(Q)$(CXX) -fsanitize=thread $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
+
 # The clients of the benchmarks: plain programs, like any that the library is loaded into.
 define benchmark
 $(BUILD)/tests/bench/$(basename $(notdir $(1))): $(1) $(BUILD)/flags | $(FETCHED)/build.installed
@@ -161,7 +181,8 @@ endef
 $(foreach f,$(BENCH),$(eval $(call benchmark,$(f))))
 
 # What includes what, as the compiler wrote it down.
--include $(patsubst %,$(OBJ)/%.d,$(filter-out $(PROGRAMS) $(BENCH),$(SOURCES))) $(TEST_PROGRAMS:%=%.d) $(BENCH_PRODUCTS:%=%.d)
+-include $(patsubst %,$(OBJ)/%.d,$(filter-out $(PROGRAMS) $(BENCH),$(SOURCES))) \
+  $(patsubst %,$(BUILD)/tsan/%.d,$(CONCURRENCY) $(INSTRUMENTED)) $(TEST_PROGRAMS:%=%.d) $(BENCH_PRODUCTS:%=%.d)
 
 # ---- running ---------------------------------------------------------------------------------------------------------
 
