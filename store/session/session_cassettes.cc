@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <exception>
 #include <map>
@@ -29,20 +30,28 @@ namespace cassette {
 namespace {
 
 /// One compiles while the others wait for it: a matter of thrift, not of safety (the first one to
-/// give its work a name wins). So nobody waits for one who was stopped in the middle.
+/// give its work a name wins). So nobody waits for one who was stopped in the middle: the file says
+/// who it is.
 class CompileLock {
  public:
   explicit CompileLock(const std::string& path)
       : file_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) {
     constexpr timespec kPause{0, 2'000'000};
-    const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 60'000'000'000u;
-    while (file_ && flock(file_.get(), LOCK_EX | LOCK_NB) != 0 &&
-           (errno == EWOULDBLOCK || errno == EINTR) && nanoseconds(CLOCK_MONOTONIC) < deadline) {
+    while (file_ && flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
+      if ((errno != EWOULDBLOCK && errno != EINTR) || is_stopped(holder())) return;
       nanosleep(&kPause, nullptr);
     }
+    const std::string pid = std::to_string(getpid()) + "\n";
+    // Cannot be told: then they wait for us.
+    if (file_) (void)!pwrite(file_.get(), pid.data(), pid.size(), 0);
   }
 
  private:
+  int holder() const {
+    char text[16] = {};
+    return pread(file_.get(), text, sizeof text - 1, 0) > 0 ? std::atoi(text) : 0;
+  }
+
   Descriptor file_;
 };
 

@@ -56,6 +56,9 @@ std::optional<SessionIdentity> identity_of(std::string_view directory_name);
 /// What a user calls it: the name of a named session, else its directory's.
 std::string name_of(const SessionIdentity& identity);
 
+/// True for a process that does not go on by itself: stopped, or held by a debugger.
+bool is_stopped(int pid);
+
 /// True when the path leads to the file that is open.
 bool leads_to_open_file(const std::string& path, int descriptor);
 

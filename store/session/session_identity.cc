@@ -87,6 +87,11 @@ std::string escaped(std::string_view name) {
 
 }  // namespace
 
+bool is_stopped(int pid) {
+  auto state = process_state(pid);
+  return state && (state->state == 'T' || state->state == 't');
+}
+
 bool SessionIdentity::root_is_gone() const {
   if (kind == Kind::kNamed || root_pid <= 0) return false;
   if (kill(root_pid, 0) != 0) return errno == ESRCH;
