@@ -80,7 +80,7 @@ std::shared_ptr<Player> Deck::open(const std::string& path, bool inserted,
   if (!inserted) {
     cassette->cursors->hold();
   } else {
-    auto started = Tracking::start(cassette->users(), *cassette->cursors);
+    auto started = Tracking::start(cassette->users(), cassette->cursors);
     if (!started) return broken(started.error().message, *joined);
     *tracking = std::make_shared<Tracking>(std::move(*started));
   }

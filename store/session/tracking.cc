@@ -35,24 +35,24 @@ bool lock_shared(const Descriptor& file) {
 
 }  // namespace
 
-Result<Tracking> Tracking::start(const std::string& users, Cursors& cursors) {
+Result<Tracking> Tracking::start(const std::string& users, std::shared_ptr<Cursors> cursors) {
   Descriptor file = open_users(users);
   if (!file) return file_error("open", users, errno);
-  if (!cursors.held() && flock(file.get(), LOCK_EX | LOCK_NB) == 0) cursors.rewind();
+  if (!cursors->held() && flock(file.get(), LOCK_EX | LOCK_NB) == 0) cursors->rewind();
   // From LOCK_EX to LOCK_SH is not one step: whoever comes between rewinds what nobody has used.
   if (!lock_shared(file)) return file_error("lock", users, errno);
   void* mapping = mmap(nullptr, kMapped, PROT_READ, MAP_SHARED, file.get(), 0);
   if (mapping == MAP_FAILED) return file_error("map", users, errno);
   Tracking tracking;
   tracking.users_ = users;
-  tracking.cursors_ = &cursors;
+  tracking.cursors_ = std::move(cursors);
   tracking.held_ = mapping;
   return tracking;
 }
 
 Tracking::Tracking(Tracking&& other) noexcept
     : users_(std::move(other.users_)),
-      cursors_(other.cursors_),
+      cursors_(std::move(other.cursors_)),
       held_(std::exchange(other.held_, nullptr)) {}
 
 Tracking::~Tracking() {

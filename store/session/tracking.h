@@ -13,6 +13,7 @@
 // Thread safety: none; the owner's lock is held around it.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "parser/result.h"
@@ -22,8 +23,8 @@ namespace cassette {
 
 class Tracking {
  public:
-  /// `users` is the file of that name. `cursors` outlives this.
-  static Result<Tracking> start(const std::string& users, Cursors& cursors);
+  /// `users` is the file of that name.
+  static Result<Tracking> start(const std::string& users, std::shared_ptr<Cursors> cursors);
 
   Tracking(Tracking&& other) noexcept;
   Tracking& operator=(Tracking&&) = delete;
@@ -34,7 +35,7 @@ class Tracking {
   Tracking() = default;
 
   std::string users_;
-  Cursors* cursors_ = nullptr;
+  std::shared_ptr<Cursors> cursors_;
   void* held_ = nullptr;  ///< the mapping that holds the lock
 };
 
