@@ -26,9 +26,10 @@ ENGINE := $(wildcard preload/engine/*.cc)
 CLI := $(wildcard cli/*.cc cli/*/*.cc)
 UNIT := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
 BENCH := $(wildcard tests/bench/*.c)
+STORE_BENCH := $(wildcard tests/bench/*.cc)
 PROGRAMS := $(wildcard tests/programs/*.c tests/programs/*/*.c)
 CONCURRENCY := $(wildcard tests/concurrency/*.cc)
-SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(CLI) $(UNIT) $(BENCH) $(PROGRAMS) $(CONCURRENCY)
+SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(CLI) $(UNIT) $(BENCH) $(STORE_BENCH) $(PROGRAMS) $(CONCURRENCY)
 
 OBJ := $(BUILD)/obj
 objects = $(1:%=$(OBJ)/%.o)
@@ -41,7 +42,7 @@ PRODUCTS := $(LIBRARIES) $(if $(HOOKS),$(BUILD)/libcassette.so) $(if $(ENGINE),$
 TEST_PROGRAMS := $(foreach f,$(PROGRAMS),$(BUILD)/tests/programs/$(basename $(notdir $(f))))
 CONCURRENT := $(foreach f,$(CONCURRENCY),$(BUILD)/tests/concurrency/$(basename $(notdir $(f))))
 TEST_PRODUCTS := $(if $(UNIT),$(BUILD)/tests/unit) $(TEST_PROGRAMS) $(CONCURRENT) $(CONCURRENT:%=%_tsan)
-BENCH_PRODUCTS := $(foreach f,$(BENCH),$(BUILD)/tests/bench/$(basename $(notdir $(f))))
+BENCH_PRODUCTS := $(foreach f,$(BENCH) $(STORE_BENCH),$(BUILD)/tests/bench/$(basename $(notdir $(f))))
 
 all: $(PRODUCTS)
 
@@ -170,6 +171,12 @@ $(CONCURRENT:%=%_tsan): $(BUILD)/tests/concurrency/%_tsan: $(call tsan_object,te
 	@mkdir -p $(@D)
 	@echo '  link    $@'
 	$(Q)$(CXX) -fsanitize=thread $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
+
+# Benchmarks of the store alone.
+$(patsubst tests/bench/%.cc,$(BUILD)/tests/bench/%,$(STORE_BENCH)): $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.cc.o $(FULL_LINK)
+	@mkdir -p $(@D)
+	@echo '  link    $@'
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $< $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
 
 # The clients of the benchmarks: plain programs, like any that the library is loaded into.
 define benchmark

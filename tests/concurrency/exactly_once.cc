@@ -114,8 +114,9 @@ int main(int argc, char** argv) {
   const Settings settings = settings_in(folder, order);
   Cassette cassette = numbered(count);
   if (!save_cassette(settings.cassette, cassette)) return 2;
-  auto* tally = new (mmap(nullptr, sizeof(Tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                          -1, 0)) Tally{};
+  auto* tally =
+      new (mmap(nullptr, sizeof(Tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
+          Tally{};
   const std::string tree = new_tree();
   Deck deck(settings, tree);
   deck.current();  // the session lives while this does
@@ -149,12 +150,13 @@ int main(int argc, char** argv) {
   // Each thread notes the one that was used up, too.
   const std::uint64_t noted = entries_and_dropped(settings, tree);
   const std::uint64_t expected = count + static_cast<std::uint64_t>(processes) * threads;
-  std::printf("%s: %u answers, %u not given once, %u out of order, %u strange, %d processes failed, "
-              "%llu replayed, %llu unused, %llu of %llu noted\n",
-              order.c_str(), count, wrong, tally->disorder.load(), tally->strange.load(), bad,
-              static_cast<unsigned long long>(counts.replayed),
-              static_cast<unsigned long long>(counts.unused),
-              static_cast<unsigned long long>(noted), static_cast<unsigned long long>(expected));
+  std::printf(
+      "%s: %u answers, %u not given once, %u out of order, %u strange, %d processes failed, "
+      "%llu replayed, %llu unused, %llu of %llu noted\n",
+      order.c_str(), count, wrong, tally->disorder.load(), tally->strange.load(), bad,
+      static_cast<unsigned long long>(counts.replayed),
+      static_cast<unsigned long long>(counts.unused), static_cast<unsigned long long>(noted),
+      static_cast<unsigned long long>(expected));
   deck.leave();
   return wrong == 0 && tally->disorder == 0 && tally->strange == 0 && bad == 0 &&
                  counts.replayed == count && counts.unused == 0 && noted == expected
