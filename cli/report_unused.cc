@@ -67,12 +67,14 @@ std::string as_lines(const Target& target, const UnusedReport& report, bool pref
   return text;
 }
 
-/// Forgets what was played, that of sessions which are over but not yet counted included.
+/// Forgets what was played, that of sessions which are over but not yet counted, or still live, included.
 Result<void> reset(const Settings& settings, const Target& target) {
   // A misspelt PATH should not look like success.
   if (!cassette_exists(target.path)) {
     if (Result<Cassette> journal = load_with_journal(target.path); !journal) return journal.error();
   }
+  // A named session stays when its processes are gone, and would tell of them for ever.
+  forget_played_in_sessions(settings.runtime_dir, target.path);
   return reset_used(settings.state_dir, target.path);
 }
 

@@ -245,6 +245,12 @@ bool Cursors::played(std::uint32_t interaction) const {
          (turns_[interaction].load(std::memory_order_relaxed) & kPlayed) != 0;
 }
 
+void Cursors::forget_played() {
+  for (std::uint32_t i = 0; i < interactions_; ++i) {
+    turns_[i].fetch_and(~kPlayed, std::memory_order_relaxed);
+  }
+}
+
 bool Cursors::used_up(const Image& image, std::uint32_t interaction) const {
   return interaction < interactions_ && used_up_in(image, interaction, round_of_state(state()));
 }

@@ -19,7 +19,8 @@
 //  1. turns[i] is the truth: interaction i has been taken `count` times in `round`. It is used up
 //     when its `times` is not 0 and count has reached it. Taking it is one compare-and-swap that adds
 //     one, and never adds to one that is used up: exactly `times` threads of all processes make it.
-//     `played` stays set once it is: no rewind takes back that somebody got the answer.
+//     `played` stays set once it is: no rewind takes back that somebody got the answer. Only
+//     forget_played() clears it, which touches nothing else.
 //  2. hints and the position may lag behind, never lead: every member before a hint, and every
 //     interaction before the position, is used up, or has no turn (`times` 0). It follows that the
 //     first one whose turn it is stands at or behind them, and that a thread that takes several
@@ -114,8 +115,10 @@ class Cursors {
   void count_recorded() { header().recorded.fetch_add(1, std::memory_order_relaxed); }
   void count_record_failure() { header().record_failures.fetch_add(1, std::memory_order_relaxed); }
 
-  /// Ever, in any round.
+  /// Ever, in any round, or since forget_played().
   bool played(std::uint32_t interaction) const;
+  /// Nothing was played. What is used up stays so.
+  void forget_played();
   /// In this round. False for one with `times` 0.
   bool used_up(const Image& image, std::uint32_t interaction) const;
   std::uint64_t replayed() const;

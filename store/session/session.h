@@ -179,5 +179,8 @@ bool session_may_record(const std::string& runtime_dir, std::string_view token);
 /// yet.
 std::vector<std::string> ids_played_in_sessions(const std::string& runtime_dir,
                                                 const std::string& path);
+/// For `report-unused --reset`: what they played until now counts as unplayed, for their own counts
+/// too.
+void forget_played_in_sessions(const std::string& runtime_dir, const std::string& path);
 
 }  // namespace cassette

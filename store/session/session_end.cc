@@ -53,6 +53,20 @@ std::vector<std::string> played_ids(const OpenCassette& cassette) {
   return ids;
 }
 
+/// The cassette as every session has it open, those that are being ended included.
+std::vector<OpenCassette> opened_in_sessions(const std::string& runtime_dir,
+                                             const std::string& path) {
+  const std::string sessions = sessions_directory(runtime_dir);
+  const std::uint64_t key = cassette_key(path);
+  std::vector<OpenCassette> opened;
+  for (const std::string& name : names_in(sessions)) {
+    for (OpenCassette& cassette : open_all_cassettes(sessions + "/" + name)) {
+      if (cassette.key == key) opened.push_back(std::move(cassette));
+    }
+  }
+  return opened;
+}
+
 void log_error(const Result<void>& result) {
   if (!result) log(LogLevel::kError, result.error().message);
 }
@@ -289,18 +303,16 @@ bool session_may_record(const std::string& runtime_dir, std::string_view token) 
 std::vector<std::string> ids_played_in_sessions(const std::string& runtime_dir,
                                                 const std::string& path) {
   std::vector<std::string> ids;
-  std::string sessions = sessions_directory(runtime_dir);
-  auto bare = [](std::string_view text) {
-    while (text.size() > 1 && text.back() == '/') text.remove_suffix(1);
-    return text;
-  };
-  for (const std::string& name : names_in(sessions)) {
-    for (const OpenCassette& cassette : open_all_cassettes(sessions + "/" + name)) {
-      if (bare(cassette.image->path()) != bare(path)) continue;
-      for (std::string& id : played_ids(cassette)) ids.push_back(std::move(id));
-    }
+  for (const OpenCassette& cassette : opened_in_sessions(runtime_dir, path)) {
+    for (std::string& id : played_ids(cassette)) ids.push_back(std::move(id));
   }
   return ids;
+}
+
+void forget_played_in_sessions(const std::string& runtime_dir, const std::string& path) {
+  for (const OpenCassette& cassette : opened_in_sessions(runtime_dir, path)) {
+    cassette.cursors->forget_played();
+  }
 }
 
 }  // namespace cassette
