@@ -69,6 +69,7 @@ struct Handled {
   int status = 0;                ///< of the real server's response; of a replay it is known
   std::int64_t began_at = 0;     ///< microseconds since 1970
   std::int64_t nanoseconds = 0;  ///< until its answer was complete
+  std::int32_t thread = 0;       ///< the one that made the request, as far as it is known
 };
 
 class Player {

@@ -45,6 +45,8 @@ bool hides_anything(const Redactor& redactor, const UriView& uri) {
 
 }  // namespace
 
+std::int32_t this_thread_id() { return thread_ids().tid; }
+
 void forget_thread_ids() { forks.fetch_add(1, std::memory_order_relaxed); }
 
 void note_request(History& history, const Redactor& redactor, std::uint64_t cassette,
@@ -55,9 +57,8 @@ void note_request(History& history, const Redactor& redactor, std::uint64_t cass
   entry.cassette = cassette;
   if (handled.outcome == HistoryOutcome::kReplayed)
     entry.interaction = handled.decision.interaction;
-  const ThreadIds& ids = thread_ids();
-  entry.pid = ids.pid;
-  entry.tid = ids.tid;
+  entry.pid = thread_ids().pid;
+  entry.tid = handled.thread;
   entry.status = static_cast<std::uint16_t>(status);
   entry.outcome = handled.outcome;
   if (handled.outcome == HistoryOutcome::kMissed) {

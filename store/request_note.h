@@ -18,6 +18,9 @@ namespace cassette {
 void note_request(History& history, const Redactor& redactor, std::uint64_t cassette,
                   const RequestView& request, const Handled& handled, int status) noexcept;
 
+/// The id of the calling thread, without asking the kernel each time.
+std::int32_t this_thread_id();
+
 /// In the child of a fork, before it handles a request: its threads have other ids.
 void forget_thread_ids();
 

@@ -7,6 +7,7 @@
 
 #include "preload/engine/clock.h"
 #include "store/log.h"
+#include "store/request_note.h"
 
 namespace cassette {
 
@@ -50,6 +51,7 @@ Conversation::Conversation(Deck& deck, Terms terms)
 void Conversation::begin_request() {
   adopt_player();
   began_ = wall_now();
+  thread_ = this_thread_id();
 }
 
 /// Between two requests: another cassette may have been inserted since. What is queued may be a view
@@ -204,7 +206,7 @@ bool Conversation::settle_protocol(bool complete) {
         Headers none;
         request.headers = &none;
         Decision decision{Decision::Kind::kMiss, MissReason::kUnsupported, 0};
-        began_ = wall_now();
+        begin_request();
         player_->miss(request, decision, what);
         note(request, HistoryOutcome::kMissed, decision, 0);
         reset_error_ = ECONNREFUSED;
@@ -407,7 +409,8 @@ void Conversation::record_response() {
 
 void Conversation::note(const RequestView& request, HistoryOutcome outcome,
                         const Decision& decision, int status) {
-  player_->handled(request, {outcome, decision, status, began_ / 1000, wall_now() - began_});
+  player_->handled(request,
+                   {outcome, decision, status, began_ / 1000, wall_now() - began_, thread_});
 }
 
 /// However it ended.

@@ -128,7 +128,8 @@ class Conversation {
   std::string input_;  ///< the program's bytes that nothing has parsed yet
   std::string raw_;    ///< the current request as sent, while it may still be forwarded
   bool keeps_raw_ = false;
-  std::int64_t began_ = 0;  ///< the current request: nanoseconds since 1970
+  std::int64_t began_ = 0;   ///< the current request: nanoseconds since 1970
+  std::int32_t thread_ = 0;  ///< and the thread that wrote its first bytes
   bool decided_ = false;
   bool answered_ = false;  ///< the current request, before its end
   Decision decision_;

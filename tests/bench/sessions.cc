@@ -134,7 +134,7 @@ void get_and_advance(const Settings& settings) {
   row("the same, noted in the history", [&] {
     Decision decision = player->decide(view);
     if (decision.kind != Decision::Kind::kReplay) return false;
-    player->handled(view, {HistoryOutcome::kReplayed, decision, 0, 1, 1});
+    player->handled(view, {HistoryOutcome::kReplayed, decision, 0, 1, 1, 0});
     return true;
   });
 }

@@ -61,7 +61,7 @@ void drain(Deck& deck, Tally& tally, std::uint32_t count) {
     Decision decision = player->decide(request);
     bool replayed = decision.kind == Decision::Kind::kReplay;
     player->handled(request, {replayed ? HistoryOutcome::kReplayed : HistoryOutcome::kMissed,
-                              decision, 0, 1, 1});
+                              decision, 0, 1, 1, 0});
     if (!replayed) {
       if (decision.reason != MissReason::kUsedUp) tally.strange.fetch_add(1);
       return;

@@ -168,9 +168,12 @@ TEST_F(ControlTest, TheHistoryHasEveryRequestRedacted) {
   request.method = "GET";
   request.uri = *parse_uri("http://a:80/1?token=geheim&x=1");
   request.headers = &kNone;
-  player->handled(
-      request,
-      {HistoryOutcome::kMissed, {Decision::Kind::kMiss, MissReason::kUsedUp, 0}, 599, 5, 7});
+  player->handled(request, {HistoryOutcome::kMissed,
+                            {Decision::Kind::kMiss, MissReason::kUsedUp, 0},
+                            599,
+                            5,
+                            7,
+                            gettid()});
   auto history = session_history(settings_, "s");
   ASSERT_TRUE(history.ok() && *history);
   ASSERT_EQ((*history)->entries.size(), 1u);
