@@ -23,13 +23,14 @@ PARSER := $(wildcard parser/*.cc)
 STORE := $(wildcard store/*.cc store/*/*.cc)
 HOOKS := $(wildcard preload/hooks/*.cc)
 ENGINE := $(wildcard preload/engine/*.cc)
+TLS := $(wildcard preload/tls/*.cc)
 CLI := $(wildcard cli/*.cc cli/*/*.cc)
 UNIT := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
 BENCH := $(wildcard tests/bench/*.c)
 STORE_BENCH := $(wildcard tests/bench/*.cc)
 PROGRAMS := $(wildcard tests/programs/*.c tests/programs/*/*.c)
 CONCURRENCY := $(wildcard tests/concurrency/*.cc)
-SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(CLI) $(UNIT) $(BENCH) $(STORE_BENCH) $(PROGRAMS) $(CONCURRENCY)
+SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(TLS) $(CLI) $(UNIT) $(BENCH) $(STORE_BENCH) $(PROGRAMS) $(CONCURRENCY)
 
 OBJ := $(BUILD)/obj
 objects = $(1:%=$(OBJ)/%.o)
@@ -38,6 +39,7 @@ objects = $(1:%=$(OBJ)/%.o)
 
 LIBRARIES := $(if $(STORE),$(BUILD)/libstore.a) $(if $(PARSER),$(BUILD)/libparser.a)
 PRODUCTS := $(LIBRARIES) $(if $(HOOKS),$(BUILD)/libcassette.so) $(if $(ENGINE),$(BUILD)/libcassette-engine.so) \
+  $(if $(TLS),$(BUILD)/libcassette-tls.so) \
   $(if $(CLI),$(BUILD)/cassette)
 TEST_PROGRAMS := $(foreach f,$(PROGRAMS),$(BUILD)/tests/programs/$(basename $(notdir $(f))))
 CONCURRENT := $(foreach f,$(CONCURRENCY),$(BUILD)/tests/concurrency/$(basename $(notdir $(f))))
@@ -136,6 +138,12 @@ $(BUILD)/libcassette-engine.so: $(call objects,$(ENGINE)) preload/engine/engine.
 	$(Q)$(CC) $(SHARED_FLAGS) -static-libgcc -Wl,--version-script=preload/engine/engine.map -Wl,-soname,$(@F) $(LDFLAGS) \
 	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libstdc++.a $(LIBS)
 
+# OpenSSL is in an object of its own: the names of its functions would collide with the hooks of those of the program.
+$(BUILD)/libcassette-tls.so: $(call objects,$(TLS)) preload/tls/tls.map $(FULL_LINK) $(BUILD)/list/TLS
+	@echo '  link    $@'
+	$(Q)$(CC) $(SHARED_FLAGS) -static-libgcc -Wl,--version-script=preload/tls/tls.map -Wl,-soname,$(@F) $(LDFLAGS) \
+	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a -l:libstdc++.a $(LIBS)
+
 $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 	@echo '  link    $@'
 	$(Q)$(CXX) $(STATIC_CXX) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
@@ -207,13 +215,14 @@ bench: all $(BENCH_PRODUCTS) $(FETCHED)/test.installed $(FETCHED)/bench.installe
 # ---- installing ------------------------------------------------------------------------------------------------------
 
 INSTALLED = $(DESTDIR)$(PREFIX)/bin/cassette $(DESTDIR)$(PREFIX)/lib/libcassette.so \
-  $(DESTDIR)$(PREFIX)/lib/libcassette-engine.so $(DESTDIR)$(PREFIX)/include/cassette.h
+  $(DESTDIR)$(PREFIX)/lib/libcassette-engine.so $(DESTDIR)$(PREFIX)/lib/libcassette-tls.so $(DESTDIR)$(PREFIX)/include/cassette.h
 
 # Without the symbols for debuggers, which are most of their size.
 install: all
 	install -D -s -m 755 $(BUILD)/cassette $(DESTDIR)$(PREFIX)/bin/cassette
 	install -D -s -m 644 $(BUILD)/libcassette.so $(DESTDIR)$(PREFIX)/lib/libcassette.so
 	install -D -s -m 644 $(BUILD)/libcassette-engine.so $(DESTDIR)$(PREFIX)/lib/libcassette-engine.so
+	install -D -s -m 644 $(BUILD)/libcassette-tls.so $(DESTDIR)$(PREFIX)/lib/libcassette-tls.so
 	$(if $(wildcard preload/cassette.h),install -D -m 644 preload/cassette.h $(DESTDIR)$(PREFIX)/include/cassette.h)
 
 uninstall:

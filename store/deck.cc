@@ -62,6 +62,18 @@ Result<std::shared_ptr<Session>> Deck::session() {
   return seat.session;
 }
 
+Result<std::string> Deck::authority_file() {
+  std::lock_guard guard(mutex_);
+  if (!problem_.empty()) return Error{problem_};
+  Seat& seat = seats_.front();
+  if (!seat.session) {
+    auto joined = Session::join(settings_in(seat), tree_);
+    if (!joined) return joined.error();
+    seat.session = std::move(*joined);
+  }
+  return seat.session->directory() + "/authority";
+}
+
 Result<std::string> Deck::resolve(const Settings& settings) const {
   return cassette_path(settings, program_, directory_);
 }

@@ -40,6 +40,9 @@ class Deck {
   /// Changes when current() does: saves asking.
   std::uint32_t generation() const { return generation_.load(std::memory_order_acquire); }
 
+  /// Where the session of the settings keeps its certificate authority.
+  Result<std::string> authority_file();
+
   // The C API. An error has one sentence.
 
   /// `path` is relative to the working directory, and may have {key}s. A cassette that cannot be

@@ -67,6 +67,7 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
   Conversation::Terms terms;
   terms.policy = player->upstream_policy(host, peer->port());
   terms.may_relay = player->may_relay();
+  terms.tls = []() -> const TlsSupport& { return engine().tls(); };
   terms.reset_on_miss = engine().settings.on_miss == OnMiss::kReset;
   terms.replay_speed = engine().settings.replay_speed;
   terms.port = peer->port();

@@ -107,7 +107,7 @@ void Connection::look() {
 }
 
 std::int64_t Connection::deadline() const {
-  std::int64_t due = conversation_->to_program().next_due();
+  std::int64_t due = conversation_->next_due();
   if (patience_ == 0) return due;
   return due == 0 ? patience_ends_ : std::min(due, patience_ends_);
 }

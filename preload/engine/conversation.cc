@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "preload/engine/clock.h"
+#include "preload/engine/secure_channel.h"
 #include "store/log.h"
 #include "store/request_note.h"
 
@@ -48,6 +49,8 @@ Conversation::Conversation(Deck& deck, Terms terms)
   request_parser_.keep_body(keeps_raw_ || player_->needs_body());
 }
 
+Conversation::~Conversation() = default;
+
 void Conversation::begin_request() {
   adopt_player();
   began_ = wall_now();
@@ -71,6 +74,7 @@ void Conversation::adopt_player() {
 // --- what happened ---------------------------------------------------------------------------------
 
 void Conversation::from_program(std::string_view bytes) {
+  if (secure_) return secure_->from_program(bytes);
   if (phase_ == Phase::kHttp && input_.empty()) bytes.remove_prefix(parse_requests(bytes));
   input_.append(bytes);
   work();
@@ -78,10 +82,12 @@ void Conversation::from_program(std::string_view bytes) {
 
 void Conversation::program_finished() {
   program_finished_ = true;
+  if (secure_) return secure_->program_finished();
   work();
 }
 
 void Conversation::from_upstream(std::string_view bytes) {
+  if (secure_) return secure_->from_upstream(bytes);
   if (phase_ == Phase::kSniffing) relay({});  // the server speaks first: no HTTP
   bool again = false;
   while (phase_ == Phase::kHttp && (again || !bytes.empty())) {
@@ -118,6 +124,7 @@ void Conversation::from_upstream(std::string_view bytes) {
 }
 
 void Conversation::upstream_finished() {
+  if (secure_) return secure_->upstream_finished();
   if (phase_ == Phase::kRelay) {
     ends_program_ = true;
     return;
@@ -135,6 +142,7 @@ void Conversation::upstream_finished() {
 }
 
 void Conversation::upstream_failed(int error) {
+  if (secure_) return secure_->upstream_failed(error);
   if (phase_ == Phase::kEnded) return;
   if (exchange_.active && !exchange_.response_complete && exchange_.records) {
     log(LogLevel::kWarn, place() + ": the connection to the server failed (" +
@@ -145,6 +153,7 @@ void Conversation::upstream_failed(int error) {
 }
 
 void Conversation::deadline_passed() {
+  if (secure_) return secure_->deadline_passed();
   if (phase_ != Phase::kSniffing || program_finished_) return;
   if (input_.empty()) {
     refuse("the program waits for the server to speak first, which is not HTTP");
@@ -165,11 +174,13 @@ void Conversation::work() {
       if (parsed == 0) break;  // behind a forwarded request
     } else {
       if (phase_ == Phase::kRelay) to_upstream_.add_copy(input_);
+      if (phase_ == Phase::kTls) secure_->from_program(input_);
       input_.clear();
       break;
     }
   }
   if (!program_finished_ || !input_.empty() || phase_ == Phase::kEnded) return;
+  if (secure_) return secure_->program_finished();
   if (phase_ == Phase::kRelay || exchange_.active) {
     ends_upstream_ = true;  // a half-close: the server may still answer
   } else if (request_parser_.in_message() && terms_.policy == UpstreamPolicy::kAtConnect) {
@@ -191,29 +202,15 @@ bool Conversation::settle_protocol(bool complete) {
       phase_ = Phase::kHttp;
       break;
     case Protocol::kHttp2:
-    case Protocol::kTls: {
-      const char* what = protocol == Protocol::kTls ? "HTTPS is not recorded by this version"
-                                                    : "HTTP/2 is not recorded by this version";
       if (may_forward) {
-        relay(what);
+        relay("HTTP/2 is not recorded by this version");
       } else {
-        RequestView request;
-        request.method = protocol == Protocol::kTls ? "TLS" : "HTTP/2";
-        request.uri.scheme = "https";
-        request.uri.host = terms_.host;
-        request.uri.port = terms_.port;
-        request.uri.path = "/";
-        Headers none;
-        request.headers = &none;
-        Decision decision{Decision::Kind::kMiss, MissReason::kUnsupported, 0};
-        begin_request();
-        player_->miss(request, decision, what);
-        note(request, HistoryOutcome::kMissed, decision, 0);
-        reset_error_ = ECONNREFUSED;
-        end();
+        refuse_protocol("HTTP/2", "HTTP/2 is not replayed by this version");
       }
       break;
-    }
+    case Protocol::kTls:
+      settle_tls();
+      break;
     case Protocol::kOther:
       if (terms_.may_relay) {
         relay({});
@@ -223,6 +220,36 @@ bool Conversation::settle_protocol(bool complete) {
       break;
   }
   return true;
+}
+
+void Conversation::settle_tls() {
+  const TlsSupport* support = terms_.tls != nullptr ? &terms_.tls() : nullptr;
+  if (support != nullptr && support->api != nullptr) {
+    phase_ = Phase::kTls;
+    secure_ = std::make_unique<SecureChannel>(deck_, terms_, *support);
+    return;
+  }
+  // Never let out: what is inside could have been recorded or replayed.
+  refuse_protocol("TLS",
+                  support != nullptr ? support->problem.c_str() : "TLS within TLS is not handled");
+}
+
+/// A miss without a request.
+void Conversation::refuse_protocol(const char* method, const char* what) {
+  RequestView request;
+  request.method = method;
+  request.uri.scheme = "https";
+  request.uri.host = terms_.host;
+  request.uri.port = terms_.port;
+  request.uri.path = "/";
+  Headers none;
+  request.headers = &none;
+  Decision decision{Decision::Kind::kMiss, MissReason::kUnsupported, 0};
+  begin_request();
+  player_->miss(request, decision, what);
+  note(request, HistoryOutcome::kMissed, decision, 0);
+  reset_error_ = ECONNREFUSED;
+  end();
 }
 
 std::size_t Conversation::parse_requests(std::string_view bytes) {
@@ -459,22 +486,57 @@ void Conversation::end() {
   raw_.clear();
 }
 
+// --- what is to be done ----------------------------------------------------------------------------
+
+Output& Conversation::to_program() {
+  if (secure_) secure_->pump(to_program_, to_upstream_, steady_now());
+  return to_program_;
+}
+
+Output& Conversation::to_upstream() {
+  if (secure_) secure_->pump(to_program_, to_upstream_, steady_now());
+  return to_upstream_;
+}
+
+Output::Time Conversation::next_due() const {
+  return secure_ && to_program_.empty() ? secure_->next_due() : to_program_.next_due();
+}
+
+bool Conversation::ends_program() const {
+  return secure_ ? secure_->ends_program() : ends_program_;
+}
+bool Conversation::ends_upstream() const {
+  return secure_ ? secure_->ends_upstream() : ends_upstream_;
+}
+int Conversation::reset_error() const { return secure_ ? secure_->reset_error() : reset_error_; }
+bool Conversation::exchanging() const { return secure_ ? secure_->exchanging() : exchange_.active; }
+
 std::int64_t Conversation::patience() const {
+  if (secure_) return secure_->patience();
   if (phase_ != Phase::kSniffing || program_finished_) return 0;
   if (!input_.empty()) return kLinePatience;
   return terms_.may_relay ? 0 : kSilencePatience;
 }
 
 bool Conversation::answers_inline() const {
+  if (secure_) {
+    return secure_->answers_inline() && to_upstream_.empty() && !program_finished_ &&
+           to_program_.size() < kEnough;
+  }
   return phase_ != Phase::kRelay && !exchange_.active && to_upstream_.empty() &&
          !program_finished_ && to_program_.size() < kEnough;
 }
 
 bool Conversation::wants_program() const {
+  if (secure_ && !secure_->wants_program()) return false;
   return !program_finished_ && to_upstream_.size() < kEnough && input_.size() < kEnough;
 }
 
-Origin Conversation::origin() const { return {"http", terms_.host, terms_.port}; }
+bool Conversation::wants_upstream() const {
+  return to_program_.size() < kEnough && (!secure_ || secure_->wants_upstream());
+}
+
+Origin Conversation::origin() const { return {terms_.scheme, terms_.host, terms_.port}; }
 
 RequestView Conversation::view() const {
   const RequestMessage& request = request_parser_.request();

@@ -3,6 +3,7 @@
 // The connection (connection.h) moves the bytes; another front end could as well.
 //
 //   sniffing -> http  -> relay     (the server switched protocols, or a message cannot be parsed)
+//            -> tls -> ended       (a conversation of its own inside: secure_channel.h)
 //            -> relay -> ended
 //            -> ended              (refused)
 //
@@ -26,6 +27,9 @@
 
 namespace cassette {
 
+class SecureChannel;
+struct TlsSupport;
+
 class Conversation {
  public:
   /// Where the connection leads and what may be done with it.
@@ -35,12 +39,16 @@ class Conversation {
     UpstreamPolicy policy = UpstreamPolicy::kNever;
     bool may_relay = false;  ///< bytes that are no HTTP may go to the real server
     bool reset_on_miss = false;
+    const char* scheme = "http";
+    /// Gives what TLS needs, when the first connection speaks it. nullptr: TLS is not handled.
+    const TlsSupport& (*tls)() = nullptr;
     double replay_speed = 0;
   };
 
   /// `deck` outlives the conversation. Each request is answered by whoever is on top of it when the
   /// request begins.
   Conversation(Deck& deck, Terms terms);
+  ~Conversation();
 
   // What happened.
   void from_program(std::string_view bytes);
@@ -54,30 +62,32 @@ class Conversation {
   void deadline_passed();
 
   // What is to be done.
-  Output& to_program() { return to_program_; }
+  Output& to_program();
   const Output& to_program() const { return to_program_; }
-  Output& to_upstream() { return to_upstream_; }
+  Output& to_upstream();
+  /// When to_program() has something again for want of time; 0: nothing waits for that.
+  Output::Time next_due() const;
   /// The server's connection is needed from now on.
   bool needs_upstream() const { return !to_upstream_.empty(); }
   /// Behind the last byte to the program (or upstream) comes the end of the stream.
-  bool ends_program() const { return ends_program_; }
-  bool ends_upstream() const { return ends_upstream_; }
+  bool ends_program() const;
+  bool ends_upstream() const;
   /// Not 0: the program is to see this errno (a reset) as soon as it has what is in to_program().
-  int reset_error() const { return reset_error_; }
+  int reset_error() const;
   /// The program's bytes can be answered at once, in its own thread; false while a server is involved.
   bool answers_inline() const;
   /// More of the program's bytes are welcome: false while enough of them wait.
   bool wants_program() const;
-  bool wants_upstream() const { return to_program_.size() < kEnough; }
+  bool wants_upstream() const;
   /// How long the present state may last before deadline_passed() decides, in nanoseconds; 0: for ever. A
   /// first line that stays incomplete is another protocol; where nothing may go out, a program that
   /// sends nothing waits for a server that speaks first, and would wait for ever.
   std::int64_t patience() const;
   /// A forwarded request has not got its whole response yet.
-  bool exchanging() const { return exchange_.active; }
+  bool exchanging() const;
 
  private:
-  enum class Phase { kSniffing, kHttp, kRelay, kEnded };
+  enum class Phase { kSniffing, kHttp, kTls, kRelay, kEnded };
   static constexpr std::size_t kEnough = 256 * 1024;
 
   /// The request that is being forwarded, and its response as far as it is known.
@@ -95,6 +105,8 @@ class Conversation {
   void adopt_player();
   void work();
   bool settle_protocol(bool complete);
+  void settle_tls();
+  void refuse_protocol(const char* method, const char* what);
   std::size_t parse_requests(std::string_view bytes);
   void request_head();
   void request_complete();
@@ -136,6 +148,7 @@ class Conversation {
   Exchange exchange_;
   std::string scratch_;  ///< for responses that have to be framed anew
   bool program_finished_ = false;
+  std::unique_ptr<SecureChannel> secure_;  ///< in `tls`
   Output to_program_;
   Output to_upstream_;
   bool ends_program_ = false;

@@ -10,7 +10,9 @@
 #include <optional>
 
 #include "preload/engine/connection.h"
+#include "preload/engine/judgements.h"
 #include "preload/engine/names.h"
+#include "preload/engine/secure_channel.h"
 #include "preload/engine/service.h"
 #include "preload/engine_api.h"
 #include "preload/hooks/real.h"
@@ -29,6 +31,10 @@ class Engine {
   Names names;
   ConnectionPool connections;
   Service service;
+  Judgements judgements;
+
+  /// Loads the TLS object with the first call, and makes or reads the session's authority.
+  const TlsSupport& tls();
 
   /// What the process plays from. Opened with the first connection or name, so that loading the engine
   /// to end a session costs no cassette.
@@ -59,6 +65,8 @@ class Engine {
   void send_what_is_owed();
 
   std::optional<Deck> deck_;
+  std::once_flag tls_once_;
+  TlsSupport tls_;
   bool off_ = false;
   std::atomic<pid_t> process_;
 };

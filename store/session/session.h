@@ -9,6 +9,7 @@
 //         alive                   a line of text (session_files.h); every process holds a
 //                                 flock(LOCK_SH) on an open file description of it
 //         history                 every request it handled (history.h)
+//         authority               its certificate authority (preload/tls/authority.h)
 //         place                   of a named session: its place in the pool (pool.h)
 //         <path key>/             a cassette; made under another name and renamed: the first wins
 //           cursors               its positions and counters (cursors.h)
@@ -122,6 +123,7 @@ class Session {
   /// Unlike the id never used again: names the session in a journal.
   const std::string& token() const { return token_; }
   History& history() const { return *history_; }
+  const std::string& directory() const { return directory_; }
 
   /// The cassette as it was when the session began. `path` is absolute (cassette_path()). The first
   /// process of the session merges a journal that dead sessions left, loads and compiles; the

@@ -162,6 +162,10 @@ TEST_F(SettingsTest, EveryVariableHasAnEffect) {
       {"CASSETTE_REPLAY_SPEED", "1", [](const Settings& s) { return s.replay_speed == 1; }},
       {"CASSETTE_REPLAY_SPEED", "0.5", [](const Settings& s) { return s.replay_speed == 0.5; }},
       {"CASSETTE_LOG", "debug", [](const Settings& s) { return s.log_level == LogLevel::kDebug; }},
+      {"CASSETTE_TLS_CA_FILE", "/etc/own.pem",
+       [](const Settings& s) { return s.tls_ca_file == "/etc/own.pem"; }},
+      {"CASSETTE_TLS_INSECURE_HOSTS", "a.test,localhost",
+       [](const Settings& s) { return s.tls_insecure_hosts.contains("127.0.0.1", 443); }},
       {"CASSETTE_LOG", "off", [](const Settings& s) { return s.log_level == LogLevel::kOff; }},
       {"CASSETTE_LOG", "info:/tmp/a:b.log",
        [](const Settings& s) {

@@ -1,0 +1,70 @@
+// Engine::tls(): the TLS object, loaded with the first TLS connection, and the session's authority.
+#include <dlfcn.h>
+
+#include <cstdlib>
+
+#include "preload/engine/engine.h"
+#include "store/log.h"
+
+namespace cassette {
+
+namespace {
+
+constexpr char kTlsFile[] = "libcassette-tls.so";
+
+const TlsApi* load(std::string* problem) {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&load), &info) == 0 || info.dli_fname == nullptr) {
+    *problem = "where is the library? dladdr does not tell, so TLS cannot be found";
+    return nullptr;
+  }
+  std::string path = info.dli_fname;
+  path.erase(path.rfind('/') + 1);
+  path += kTlsFile;
+  void* object = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (object == nullptr) {
+    *problem = std::string("TLS cannot be loaded: ") + dlerror();
+    return nullptr;
+  }
+  auto* begin =
+      reinterpret_cast<decltype(&cassette_tls_start)>(dlsym(object, "cassette_tls_start"));
+  const TlsApi* api = begin != nullptr ? begin(kTlsVersion) : nullptr;
+  if (api == nullptr) *problem = "another version's TLS: " + path;
+  return api;
+}
+
+/// What the program would trust, as far as the environment says it, then what the system trusts.
+std::vector<std::string> trusted_files(const Engine& engine) {
+  std::vector<std::string> files;
+  for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
+                           "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"}) {
+    const char* file = engine.host.environment(name);
+    if (file != nullptr && file[0] != '\0') files.emplace_back(file);
+  }
+  files.emplace_back("/etc/ssl/certs/ca-certificates.crt");
+  if (!engine.settings.tls_ca_file.empty()) files.push_back(engine.settings.tls_ca_file);
+  return files;
+}
+
+}  // namespace
+
+const TlsSupport& Engine::tls() {
+  std::call_once(tls_once_, [this] {
+    tls_.judgements = &judgements;
+    tls_.insecure = settings.tls_insecure_hosts;
+    tls_.trusted = trusted_files(*this);
+    const TlsApi* api = load(&tls_.problem);
+    if (api != nullptr) {
+      auto file = deck_->authority_file();
+      if (!file) {
+        tls_.problem = file.error().message;
+      } else if (api->begin(*file, &tls_.problem)) {
+        tls_.api = api;
+      }
+    }
+    if (tls_.api == nullptr) log(LogLevel::kError, tls_.problem);
+  });
+  return tls_;
+}
+
+}  // namespace cassette

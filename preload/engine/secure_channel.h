@@ -1,0 +1,88 @@
+// A TLS connection, without a socket: the program's end is answered by a TLS server, the real server's
+// by a TLS client, and in the middle is a conversation in plain text that knows nothing of either.
+//
+//   program <- bytes -> [TLS server] <- plain -> Conversation <- plain -> [TLS client] <- bytes -> server
+//
+// While recording, the real server is asked first: the program gets a certificate when the server has
+// shown its own. In replay the handshake needs nobody.
+//
+// Not thread-safe: the connection's lock is held around every call.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "preload/engine/conversation.h"
+#include "preload/engine/judgements.h"
+#include "preload/tls_api.h"
+
+namespace cassette {
+
+/// What TLS needs of the process.
+struct TlsSupport {
+  const TlsApi* api = nullptr;  ///< nullptr: `problem` says why
+  std::string problem;
+  std::vector<std::string>
+      trusted;        ///< files of certificates that real servers are checked against
+  HostList insecure;  ///< hosts that are not checked
+  Judgements* judgements = nullptr;
+};
+
+class SecureChannel {
+ public:
+  SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support);
+
+  void from_program(std::string_view bytes);
+  void program_finished();
+  void from_upstream(std::string_view bytes);
+  void upstream_finished();
+  void upstream_failed(int error);
+  void deadline_passed() {
+    if (inner_) inner_->deadline_passed();
+  }
+
+  /// Moves what is due to both sides.
+  void pump(Output& to_program, Output& to_upstream, Output::Time now);
+  /// When the next plain bytes are due; 0: none wait.
+  Output::Time next_due() const { return inner_ ? inner_->to_program().next_due() : 0; }
+
+  bool ends_program() const {
+    return failed_ || (inner_ && inner_->ends_program() && inner_->to_program().empty());
+  }
+  bool ends_upstream() const { return failed_ || (inner_ && inner_->ends_upstream()); }
+  int reset_error() const { return inner_ ? inner_->reset_error() : reset_error_; }
+  bool answers_inline() const;
+  bool wants_program() const { return !inner_ || inner_->wants_program(); }
+  bool wants_upstream() const { return !inner_ || inner_->wants_upstream(); }
+  std::int64_t patience() const { return inner_ ? inner_->patience() : 0; }
+  bool exchanging() const { return inner_ && inner_->exchanging(); }
+
+ private:
+  void go_on();
+  void present();
+  void reach_server();
+  void check_server();
+  void program_turned_us_down();
+  void fail(const std::string& problem);
+  bool is_trusted() const;
+  std::string place() const;
+
+  Deck& deck_;
+  Conversation::Terms terms_;
+  const TlsSupport& support_;
+  std::unique_ptr<TlsServerStream> server_;  ///< the program's side
+  std::unique_ptr<TlsClientStream> client_;  ///< the real server's side
+  std::unique_ptr<Conversation> inner_;      ///< once the program's handshake is over
+  std::string leaf_;                         ///< the certificate that the program got
+  std::string plain_;
+  bool presented_ = false;
+  bool checked_ = false;
+  bool trusted_ = false;  ///< the real server: not a byte of a request goes to it before
+  bool failed_ = false;
+  bool program_closed_ = false;
+  int reset_error_ = 0;
+};
+
+}  // namespace cassette

@@ -1,0 +1,62 @@
+// The certificate authority of one session, and the certificates it gives to the servers that the
+// library stands for. It lives as long as the session: its key is in the session's shared memory and
+// nowhere else, its certificate is valid for a day.
+//
+// The file (owner-only, made under another name and linked: the first wins):
+//   "cassauth1\n", then three times a 32-bit length and that many bytes: the authority's certificate
+//   (DER), its key, the key of all leaves (both PKCS#8, DER); then 80 bytes of ticket keys.
+//
+// Thread safety: leaf() from any thread; the rest is constant.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "parser/result.h"
+
+namespace cassette {
+
+struct FreeOpenSsl {
+  void operator()(X509* p) const { X509_free(p); }
+  void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
+  void operator()(SSL_CTX* p) const { SSL_CTX_free(p); }
+  void operator()(SSL* p) const { SSL_free(p); }
+};
+template <typename T>
+using Owned = std::unique_ptr<T, FreeOpenSsl>;
+
+class Authority {
+ public:
+  /// Reads it, or makes it.
+  static Result<std::unique_ptr<Authority>> open(const std::string& file);
+
+  const std::string& pem() const { return pem_; }
+  const std::string& der() const { return der_; }
+  EVP_PKEY* leaf_key() const { return leaf_key_.get(); }
+  /// For resumption in every process of the session.
+  const std::string& ticket_keys() const { return ticket_keys_; }
+
+  /// A certificate for a host name or address; valid as long as this. `tag` tells certificates of one
+  /// name apart. nullptr: no memory.
+  X509* leaf(const std::string& name, const std::string& tag);
+
+ private:
+  Authority() = default;
+  Result<void> adopt(std::string_view bytes);
+
+  Owned<X509> certificate_;
+  Owned<EVP_PKEY> key_;
+  Owned<EVP_PKEY> leaf_key_;
+  std::string pem_, der_, ticket_keys_;
+  std::mutex mutex_;
+  std::map<std::pair<std::string, std::string>, Owned<X509>> leaves_;
+};
+
+/// What OpenSSL says went wrong last; empties its list.
+std::string openssl_problem();
+
+}  // namespace cassette

@@ -1,0 +1,141 @@
+// What both ends of a TLS connection have in common: an SSL object over two BIOs in memory.
+#pragma once
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+
+#include <string>
+
+#include "preload/tls/authority.h"
+#include "preload/tls_api.h"
+
+namespace cassette {
+
+/// `Interface` is TlsServerStream or TlsClientStream.
+template <typename Interface>
+class MemoryStream : public Interface {
+ public:
+  using State = TlsStream::State;
+
+  State receive(std::string_view bytes, std::string& plain) override {
+    while (!bytes.empty()) {
+      const int n = BIO_write(in_, bytes.data(),
+                              static_cast<int>(std::min<std::size_t>(bytes.size(), 1 << 20)));
+      if (n <= 0) break;
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    go_on();
+    read(plain);
+    return state_;
+  }
+
+  void send(std::string_view plain) override {
+    waiting_.append(plain);
+    write();
+  }
+
+  void close() override {
+    if (state_ != State::kOpen && state_ != State::kClosed) return;
+    write();
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+  }
+
+  void fail(std::string_view problem) override {
+    if (state_ == State::kFailed) return;
+    state_ = State::kFailed;
+    problem_ = problem;
+  }
+
+  void take_output(std::string& bytes) override {
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(out_, &data);
+    if (size <= 0) return;
+    bytes.append(data, static_cast<std::size_t>(size));
+    (void)BIO_reset(out_);
+  }
+
+  State state() const override { return state_; }
+  const std::string& problem() const override { return problem_; }
+
+ protected:
+  explicit MemoryStream(SSL_CTX* context) : ssl_(SSL_new(context)) {
+    in_ = BIO_new(BIO_s_mem());
+    out_ = BIO_new(BIO_s_mem());
+    if (!ssl_ || in_ == nullptr || out_ == nullptr) {
+      state_ = State::kFailed;
+      problem_ = "no memory for TLS";
+      return;
+    }
+    BIO_set_mem_eof_return(in_, -1);
+    BIO_set_mem_eof_return(out_, -1);
+    SSL_set_bio(ssl_.get(), in_, out_);
+  }
+
+  /// The handshake, as far as it goes.
+  void go_on() {
+    if (state_ != State::kHandshaking) return;
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl_.get());
+    if (result == 1) {
+      state_ = State::kOpen;
+      opened();
+      write();
+      return;
+    }
+    const int why = SSL_get_error(ssl_.get(), result);
+    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ||
+        why == SSL_ERROR_WANT_X509_LOOKUP)
+      return;
+    fail(openssl_problem());
+  }
+
+  /// The handshake is over.
+  virtual void opened() {}
+
+  Owned<SSL> ssl_;
+
+ private:
+  void read(std::string& plain) {
+    char buffer[16 * 1024];
+    while (state_ == State::kOpen) {
+      ERR_clear_error();
+      const int n = SSL_read(ssl_.get(), buffer, sizeof buffer);
+      if (n > 0) {
+        plain.append(buffer, static_cast<std::size_t>(n));
+        continue;
+      }
+      const int why = SSL_get_error(ssl_.get(), n);
+      if (why == SSL_ERROR_ZERO_RETURN) state_ = State::kClosed;
+      if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL) fail(openssl_problem());
+      return;
+    }
+  }
+
+  void write() {
+    if (state_ == State::kHandshaking || state_ == State::kFailed || waiting_.empty()) return;
+    // Memory takes everything: what SSL_write() does not take is an error.
+    ERR_clear_error();
+    std::size_t written = 0;
+    if (SSL_write_ex(ssl_.get(), waiting_.data(), waiting_.size(), &written) != 1)
+      fail(openssl_problem());
+    waiting_.clear();
+  }
+
+  BIO* in_ = nullptr;   ///< the SSL object's
+  BIO* out_ = nullptr;  ///< the SSL object's
+  State state_ = State::kHandshaking;
+  std::string problem_;
+  std::string waiting_;  ///< plain text that came before the handshake was over
+};
+
+/// One context for all connections of the process. nullptr, and openssl_problem() says why.
+Owned<SSL_CTX> make_server_context(const Authority& authority);
+std::unique_ptr<TlsServerStream> make_server_stream(SSL_CTX* context, Authority& authority,
+                                                    const std::string& name);
+std::unique_ptr<TlsClientStream> make_client_stream(const std::string& name,
+                                                    const std::vector<std::string>& trusted);
+
+}  // namespace cassette

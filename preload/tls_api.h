@@ -1,0 +1,82 @@
+// What the engine and the TLS object know of each other. TLS is an object of its own
+// (libcassette-tls.so), loaded with the first TLS connection: OpenSSL is static and hidden in it, and
+// its names collide with nobody's.
+//
+// Both are built together; `version` catches a mixed installation. No exception crosses the border.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cassette {
+
+inline constexpr int kTlsVersion = 1;
+
+/// One end of a TLS connection, as bytes. Not thread-safe.
+class TlsStream {
+ public:
+  enum class State : std::uint8_t {
+    kHandshaking,
+    kOpen,
+    kClosed,  ///< the peer has said that it sends no more
+    kFailed,  ///< problem() says why; what is in output() (an alert) is still to be sent
+  };
+  virtual ~TlsStream() = default;
+
+  /// Bytes from the peer: what they hold in plain text is appended to `plain`.
+  virtual State receive(std::string_view bytes, std::string& plain) = 0;
+  /// Plain text for the peer. Before the handshake is over it waits.
+  virtual void send(std::string_view plain) = 0;
+  /// Says to the peer that no more comes.
+  virtual void close() = 0;
+  /// Ends the connection with an alert, as for a certificate that is not accepted.
+  virtual void fail(std::string_view problem) = 0;
+  /// Bytes for the peer since the last call are appended.
+  virtual void take_output(std::string& bytes) = 0;
+
+  virtual State state() const = 0;
+  virtual const std::string& problem() const = 0;
+};
+
+/// The end that stands for the real server, and talks to the program.
+class TlsServerStream : public TlsStream {
+ public:
+  /// The ClientHello is there, and the handshake waits for present().
+  virtual bool wants_certificate() const = 0;
+  /// Whom the program wants (SNI), or what was given to accept().
+  virtual const std::string& server_name() const = 0;
+  /// Goes on with a certificate for server_name(). `tag` tells certificates of one name apart (that of
+  /// which real server is it?). Returns the certificate, DER.
+  virtual std::string present(const std::string& tag) = 0;
+};
+
+/// The end that talks to the real server.
+class TlsClientStream : public TlsStream {
+ public:
+  /// Valid once open. Empty: what the store of certificates says is that the server may be trusted.
+  virtual const std::string& distrust() const = 0;
+  /// The server's certificate and what it sent with it, DER.
+  virtual const std::vector<std::string>& chain() const = 0;
+};
+
+struct TlsApi {
+  int version;
+  /// The session's authority: made by the first process of the session, in `file`. False, and why.
+  bool (*begin)(const std::string& file, std::string* problem);
+  /// The authority's certificate, PEM and DER.
+  const std::string& (*authority_pem)();
+  const std::string& (*authority_der)();
+  /// `name` stands in the certificate when the program does not say whom it wants.
+  std::unique_ptr<TlsServerStream> (*accept)(const std::string& name);
+  /// `trusted`: files of certificates; a file that is not there is passed over.
+  std::unique_ptr<TlsClientStream> (*connect)(const std::string& name,
+                                              const std::vector<std::string>& trusted);
+};
+
+}  // namespace cassette
+
+/// The one exported symbol. nullptr when the versions differ.
+extern "C" const cassette::TlsApi* cassette_tls_start(int version);
