@@ -17,17 +17,17 @@ class Judgements {
  public:
   enum class Verdict : std::uint8_t { kUnknown, kTrusted, kDistrusted };
 
-  /// A program is shown `leaf` (DER) in place of the certificate that begins `chain` (DER).
+  /// A program is shown `leaf` (DER) in place of the certificate that begins `chain` (DER; empty when
+  /// no server was asked).
   void present(const std::string& leaf, const std::vector<std::string>& chain) {
     std::lock_guard guard(mutex_);
-    Entry& entry = entries_[leaf];
-    entry.chain = chain;
+    entries_.try_emplace(leaf, Entry{chain, Verdict::kUnknown});
   }
-  /// What the real server sent in place of this; empty: nobody was asked, or it is not ours.
-  std::vector<std::string> chain_of(const std::string& leaf) {
+  /// What the real server sent in place of this; nullptr: it is not ours. Valid for ever.
+  const std::vector<std::string>* chain_of(const std::string& leaf) {
     std::lock_guard guard(mutex_);
     auto found = entries_.find(leaf);
-    return found == entries_.end() ? std::vector<std::string>() : found->second.chain;
+    return found == entries_.end() ? nullptr : &found->second.chain;
   }
   void judge(const std::string& leaf, bool trusted) {
     std::lock_guard guard(mutex_);

@@ -8,6 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "preload/engine/openssl_trust.h"
 #include "store/log.h"
 
 namespace cassette {
@@ -116,8 +117,8 @@ void SecureChannel::present() {
     tag.assign(reinterpret_cast<const char*>(&hash), sizeof hash);
   }
   leaf_ = server_->present(tag);
-  if (client_) support_.judgements->present(leaf_, client_->chain());
-  std::string plain;
+  judge_in_openssl(*support_.judgements, support_.api->authority_der());
+  support_.judgements->present(leaf_, client_ ? client_->chain() : std::vector<std::string>());
   server_->receive({}, plain_);
 }
 
@@ -146,6 +147,10 @@ bool SecureChannel::is_trusted() const {
 }
 
 void SecureChannel::program_turned_us_down() {
+  if (support_.judgements->verdict(leaf_) == Judgements::Verdict::kDistrusted) {
+    fail("the program does not trust the server's certificate: not recorded");
+    return;
+  }
   fail(
       "the program's TLS handshake failed (" + server_->problem() +
       "): it does not trust the session's authority, which nothing could bring to it; ignore-hosts lets "

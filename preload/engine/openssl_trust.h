@@ -1,0 +1,23 @@
+// Certificate checks of a program that has OpenSSL in a shared library. Such a program finds the
+// session's authority in its own store when it checks the certificate that we presented; and where that
+// stands for a real server's, the same store judges the real server's chain first, so that whatever the
+// program trusts (or does not) holds for the server: `curl --cacert` keeps its meaning.
+//
+// The one function that is replaced is X509_verify_cert, which libssl calls in libcrypto. Not by a symbol
+// of that name, which would have to be there from the start, and would be passed over by objects
+// with a scope of their own (Python's, or RTLD_DEEPBIND): the entries of the objects' own tables that
+// lead to it are changed, when the first certificate is presented. A process without TLS
+// pays nothing, and ours exports no name of OpenSSL's.
+#pragma once
+
+#include <string>
+
+#include "preload/engine/judgements.h"
+
+namespace cassette {
+
+/// Changes the entries of all objects that are loaded by now; again when further ones have come.
+/// `authority`: of the session, DER. Both stay for ever. From any thread.
+void judge_in_openssl(Judgements& judgements, const std::string& authority);
+
+}  // namespace cassette
