@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cassette {
@@ -17,17 +18,22 @@ class Judgements {
  public:
   enum class Verdict : std::uint8_t { kUnknown, kTrusted, kDistrusted };
 
-  /// A program is shown `leaf` (DER) in place of the certificate that begins `chain` (DER; empty when
-  /// no server was asked).
-  void present(const std::string& leaf, const std::vector<std::string>& chain) {
+  /// The real server that a certificate of ours stands for.
+  struct Server {
+    std::string name;
+    std::vector<std::string> chain;  ///< DER, its own certificate first; empty: nobody was asked
+  };
+
+  /// A program is shown `leaf` (DER).
+  void present(const std::string& leaf, Server server) {
     std::lock_guard guard(mutex_);
-    entries_.try_emplace(leaf, Entry{chain, Verdict::kUnknown});
+    entries_.try_emplace(leaf, Entry{std::move(server), Verdict::kUnknown});
   }
-  /// What the real server sent in place of this; nullptr: it is not ours. Valid for ever.
-  const std::vector<std::string>* chain_of(const std::string& leaf) {
+  /// nullptr: the certificate is none of ours. Valid for ever.
+  const Server* server_of(const std::string& leaf) {
     std::lock_guard guard(mutex_);
     auto found = entries_.find(leaf);
-    return found == entries_.end() ? nullptr : &found->second.chain;
+    return found == entries_.end() ? nullptr : &found->second.server;
   }
   void judge(const std::string& leaf, bool trusted) {
     std::lock_guard guard(mutex_);
@@ -46,7 +52,7 @@ class Judgements {
 
  private:
   struct Entry {
-    std::vector<std::string> chain;
+    Server server;
     Verdict verdict = Verdict::kUnknown;
   };
   std::mutex mutex_;

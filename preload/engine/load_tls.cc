@@ -4,6 +4,9 @@
 #include <cstdlib>
 
 #include "preload/engine/engine.h"
+#include "preload/engine/entries.h"
+#include "preload/engine/gnutls_trust.h"
+#include "preload/engine/openssl_trust.h"
 #include "store/log.h"
 
 namespace cassette {
@@ -46,11 +49,23 @@ std::vector<std::string> trusted_files(const Engine& engine) {
   return files;
 }
 
+/// Again when further libraries were loaded.
+void bring_trust() {
+  static std::mutex mutex;
+  static unsigned long long seen;
+  std::lock_guard guard(mutex);
+  if (!objects_came(&seen)) return;
+  const std::string& authority = engine().tls().api->authority_der();
+  judge_in_openssl(engine().judgements, authority);
+  judge_in_gnutls(engine().judgements, authority);
+}
+
 }  // namespace
 
 const TlsSupport& Engine::tls() {
   std::call_once(tls_once_, [this] {
     tls_.judgements = &judgements;
+    tls_.bring_trust = bring_trust;
     tls_.insecure = settings.tls_insecure_hosts;
     tls_.trusted = trusted_files(*this);
     const TlsApi* api = load(&tls_.problem);

@@ -2,17 +2,11 @@
 #include "preload/engine/openssl_trust.h"
 
 #include <dlfcn.h>
-#include <elf.h>
-#include <link.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
-#include "store/log.h"
+#include "preload/engine/entries.h"
 
 namespace cassette {
 
@@ -117,10 +111,10 @@ int verify(const OpenSsl& it, StoreContext* context) {
   if (size <= 0) return it.verify_cert(context);
   const std::string leaf(reinterpret_cast<char*>(bytes), static_cast<std::size_t>(size));
   it.free_memory(bytes, "", 0);
-  const std::vector<std::string>* chain = the_judgements->chain_of(leaf);
-  if (chain == nullptr) return it.verify_cert(context);
-  if (!chain->empty()) {
-    const bool trusted = is_chain_trusted(it, context, *chain);
+  const Judgements::Server* server = the_judgements->server_of(leaf);
+  if (server == nullptr) return it.verify_cert(context);
+  if (!server->chain.empty()) {
+    const bool trusted = is_chain_trusted(it, context, server->chain);
     the_judgements->judge(leaf, trusted);
     if (!trusted) return 0;
   }
@@ -166,126 +160,13 @@ Replacement replacement_for(void* object) {
   return kReplacements[openssl_count++];
 }
 
-// ---- the entries ----
-
-/// What an object's dynamic section says, as far as it is needed.
-struct Tables {
-  const ElfW(Rela) * relocations[2] = {};
-  std::size_t sizes[2] = {};
-  const ElfW(Sym) * symbols = nullptr;
-  const char* names = nullptr;
-};
-
-Tables tables_of(const dl_phdr_info& info, const ElfW(Dyn) * entry) {
-  // glibc has made these addresses absolute, but for objects it does not relocate (the vDSO).
-  auto address = [&info](ElfW(Addr) value) {
-    return value < info.dlpi_addr ? info.dlpi_addr + value : value;
-  };
-  Tables tables;
-  for (; entry->d_tag != DT_NULL; ++entry) {
-    switch (entry->d_tag) {
-      case DT_JMPREL:
-        tables.relocations[0] = reinterpret_cast<const ElfW(Rela)*>(address(entry->d_un.d_ptr));
-        break;
-      case DT_PLTRELSZ:
-        tables.sizes[0] = entry->d_un.d_val / sizeof(ElfW(Rela));
-        break;
-      case DT_RELA:
-        tables.relocations[1] = reinterpret_cast<const ElfW(Rela)*>(address(entry->d_un.d_ptr));
-        break;
-      case DT_RELASZ:
-        tables.sizes[1] = entry->d_un.d_val / sizeof(ElfW(Rela));
-        break;
-      case DT_SYMTAB:
-        tables.symbols = reinterpret_cast<const ElfW(Sym)*>(address(entry->d_un.d_ptr));
-        break;
-      case DT_STRTAB:
-        tables.names = reinterpret_cast<const char*>(address(entry->d_un.d_ptr));
-        break;
-      default:
-        break;
-    }
-  }
-  return tables;
-}
-
-/// Writes the entry, which is read-only where the object was linked with -z relro.
-void change(void** entry, void* function) {
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  auto* begin = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(entry) & ~(page - 1));
-  // Who made it read-only cannot be asked: it stays writable, as without that option.
-  if (mprotect(begin, page, PROT_READ | PROT_WRITE) != 0) {
-    log(LogLevel::kWarn, std::string("the program's check of certificates cannot be reached: ") +
-                             strerrordesc_np(errno));
-    return;
-  }
-  std::atomic_ref(*entry).store(function, std::memory_order_release);
-}
-
-/// An entry that leads to the function, and the object that it is in.
-struct Entry {
-  std::string object;
-  void** place;
-};
-
-int collect(dl_phdr_info* info, std::size_t, void* entries) {
-  const ElfW(Dyn)* dynamic = nullptr;
-  for (int i = 0; i < info->dlpi_phnum; ++i) {
-    if (info->dlpi_phdr[i].p_type == PT_DYNAMIC) {
-      dynamic = reinterpret_cast<const ElfW(Dyn)*>(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-    }
-  }
-  if (dynamic == nullptr) return 0;
-  Tables tables = tables_of(*info, dynamic);
-  if (tables.symbols == nullptr || tables.names == nullptr) return 0;
-  for (int table = 0; table < 2; ++table) {
-    for (std::size_t i = 0; tables.relocations[table] != nullptr && i < tables.sizes[table]; ++i) {
-      const ElfW(Rela)& relocation = tables.relocations[table][i];
-      const auto type = ELF64_R_TYPE(relocation.r_info);
-#if defined(__aarch64__)
-      if (type != R_AARCH64_JUMP_SLOT && type != R_AARCH64_GLOB_DAT) continue;
-#else
-      if (type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT) continue;
-#endif
-      const ElfW(Sym)& symbol = tables.symbols[ELF64_R_SYM(relocation.r_info)];
-      if (std::strcmp(tables.names + symbol.st_name, kReplaced) != 0) continue;
-      static_cast<std::vector<Entry>*>(entries)->push_back(
-          {info->dlpi_name, reinterpret_cast<void**>(info->dlpi_addr + relocation.r_offset)});
-    }
-  }
-  return 0;
-}
-
 }  // namespace
 
 void judge_in_openssl(Judgements& judgements, const std::string& authority) {
-  static std::mutex mutex;
-  static unsigned long long seen;
-  std::lock_guard guard(mutex);
   the_judgements = &judgements;
   the_authority = &authority;
-  // How many objects were ever loaded tells whether there are new ones.
-  unsigned long long loaded = 0;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* count) {
-        *static_cast<unsigned long long*>(count) = info->dlpi_adds;
-        return 1;
-      },
-      &loaded);
-  if (loaded == seen) return;
-  seen = loaded;
-  // Nothing is looked up before the list of objects is unlocked again.
-  std::vector<Entry> entries;
-  dl_iterate_phdr(collect, &entries);
-  for (const Entry& entry : entries) {
-    // In that object's own scope: what it would have called. The main program is called "".
-    const char* name = entry.object.empty() ? nullptr : entry.object.c_str();
-    void* object = dlopen(name, RTLD_LAZY | RTLD_NOLOAD);
-    Replacement function = object != nullptr ? replacement_for(object) : nullptr;
-    if (function != nullptr && *entry.place != reinterpret_cast<void*>(function)) {
-      change(entry.place, reinterpret_cast<void*>(function));
-    }
-  }
+  change_entries(kReplaced,
+                 [](void* object) { return reinterpret_cast<void*>(replacement_for(object)); });
 }
 
 }  // namespace cassette

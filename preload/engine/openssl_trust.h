@@ -16,8 +16,8 @@
 
 namespace cassette {
 
-/// Changes the entries of all objects that are loaded by now; again when further ones have come.
-/// `authority`: of the session, DER. Both stay for ever. From any thread.
+/// Changes the entries of all objects that are loaded by now. `authority`: of the session, DER. Both stay
+/// for ever. One caller at a time.
 void judge_in_openssl(Judgements& judgements, const std::string& authority);
 
 }  // namespace cassette

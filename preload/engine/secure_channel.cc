@@ -8,7 +8,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "preload/engine/openssl_trust.h"
 #include "store/log.h"
 
 namespace cassette {
@@ -92,6 +91,8 @@ void SecureChannel::go_on() {
   }
   if (inner_ || server_->state() == State::kHandshaking || server_->state() == State::kFailed)
     return;
+  // GnuTLS's programs check certificates behind the handshake: what they send says that they have.
+  if (client_ && plain_.empty() && server_->state() == State::kOpen) return;
   // The program has accepted our certificate; and the server's, where it could be asked.
   if (client_ && !is_trusted()) {
     fail(
@@ -117,8 +118,9 @@ void SecureChannel::present() {
     tag.assign(reinterpret_cast<const char*>(&hash), sizeof hash);
   }
   leaf_ = server_->present(tag);
-  judge_in_openssl(*support_.judgements, support_.api->authority_der());
-  support_.judgements->present(leaf_, client_ ? client_->chain() : std::vector<std::string>());
+  support_.judgements->present(
+      leaf_, {server_->server_name(), client_ ? client_->chain() : std::vector<std::string>()});
+  support_.bring_trust();
   server_->receive({}, plain_);
 }
 

@@ -28,6 +28,8 @@ struct TlsSupport {
       trusted;        ///< files of certificates that real servers are checked against
   HostList insecure;  ///< hosts that are not checked
   Judgements* judgements = nullptr;
+  /// Lets the program's TLS libraries know the session's authority, and ask `judgements`.
+  void (*bring_trust)() = nullptr;
 };
 
 class SecureChannel {

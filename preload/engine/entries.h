@@ -1,0 +1,18 @@
+// The entries of loaded objects through which they call functions of others (the global offset table,
+// ELF's DT_JMPREL and DT_RELA): changed where a function has to be replaced that is none of libc's.
+// Unlike an exported symbol this reaches objects with a scope of their own, and can be done when it is
+// first needed.
+//
+// Thread safety: one caller at a time.
+#pragma once
+
+namespace cassette {
+
+/// True when objects were loaded since the last call with this counter (which begins with 0).
+bool objects_came(unsigned long long* seen);
+
+/// Lets every entry that leads to `name` lead to what `choose` gives for the object's handle (for
+/// dlsym(): its own scope); nullptr leaves it alone.
+void change_entries(const char* name, void* (*choose)(void* object));
+
+}  // namespace cassette

@@ -1,0 +1,148 @@
+// See gnutls_trust.h.
+#include "preload/engine/gnutls_trust.h"
+
+#include <dlfcn.h>
+
+#include <vector>
+
+#include "preload/engine/entries.h"
+
+namespace cassette {
+
+namespace {
+
+// GnuTLS's types and numbers (gnutls/gnutls.h), which are the same in all of 3.x.
+struct Datum {
+  const unsigned char* data;
+  unsigned int size;
+};
+struct TypedData;
+using Session = void*;
+using Credentials = void*;
+using TrustList = void*;
+using Certificate = void*;
+constexpr int kCertificateCredentials = 1;
+constexpr int kDer = 0;
+constexpr unsigned kInvalid = 2;  // GNUTLS_CERT_INVALID
+
+struct GnuTls {
+  int (*verify)(Session, TypedData*, unsigned, unsigned*);
+  int (*verify2)(Session, unsigned*);
+  int (*verify3)(Session, const char*, unsigned*);
+  const Datum* (*get_peers)(Session, unsigned*);
+  int (*get_credentials)(Session, int, Credentials*);
+  int (*get_trust_list)(Credentials, TrustList*, unsigned);
+  int (*add_trust)(Credentials, const Datum*, int);
+  int (*verify_chain)(TrustList, Certificate*, unsigned, TypedData*, unsigned, unsigned, unsigned*,
+                      void*);
+  int (*new_certificate)(Certificate*);
+  int (*read_certificate)(Certificate, const Datum*, int);
+  void (*free_certificate)(Certificate);
+  unsigned (*is_for_host)(Certificate, const char*);
+};
+
+Judgements* the_judgements;
+const std::string* the_authority;
+GnuTls gnutls;  // a process with two of them is not known
+
+template <typename Function>
+bool find(void* object, const char* name, Function& function) {
+  function = reinterpret_cast<Function>(dlsym(object, name));
+  return function != nullptr;
+}
+
+bool find_all(void* object) {
+  GnuTls& it = gnutls;
+  return find(object, "gnutls_certificate_verify_peers", it.verify) &&
+         find(object, "gnutls_certificate_verify_peers2", it.verify2) &&
+         find(object, "gnutls_certificate_verify_peers3", it.verify3) &&
+         find(object, "gnutls_certificate_get_peers", it.get_peers) &&
+         find(object, "gnutls_credentials_get", it.get_credentials) &&
+         find(object, "gnutls_certificate_get_trust_list", it.get_trust_list) &&
+         find(object, "gnutls_certificate_set_x509_trust_mem", it.add_trust) &&
+         find(object, "gnutls_x509_trust_list_verify_crt2", it.verify_chain) &&
+         find(object, "gnutls_x509_crt_init", it.new_certificate) &&
+         find(object, "gnutls_x509_crt_import", it.read_certificate) &&
+         find(object, "gnutls_x509_crt_deinit", it.free_certificate) &&
+         find(object, "gnutls_x509_crt_check_hostname", it.is_for_host);
+}
+
+/// What the program's own store says of the real server's chain; 0: trusted.
+unsigned status_of_chain(Credentials credentials, const Judgements::Server& server) {
+  TrustList trusted = nullptr;
+  if (gnutls.get_trust_list(credentials, &trusted, 0) < 0 || trusted == nullptr) return kInvalid;
+  std::vector<Certificate> certificates;
+  for (const std::string& der : server.chain) {
+    Certificate certificate = nullptr;
+    const Datum datum{reinterpret_cast<const unsigned char*>(der.data()),
+                      static_cast<unsigned>(der.size())};
+    if (gnutls.new_certificate(&certificate) < 0) break;
+    certificates.push_back(certificate);
+    if (gnutls.read_certificate(certificate, &datum, kDer) < 0) break;
+  }
+  unsigned status = kInvalid;
+  if (certificates.size() == server.chain.size() && !certificates.empty()) {
+    int result = gnutls.verify_chain(trusted, certificates.data(),
+                                     static_cast<unsigned>(certificates.size()), nullptr, 0, 0,
+                                     &status, nullptr);
+    if (result < 0) status |= kInvalid;
+    // The program compares the name with our certificate, which has the right one in any case.
+    if (gnutls.is_for_host(certificates.front(), server.name.c_str()) == 0) status |= kInvalid;
+  }
+  for (Certificate certificate : certificates) gnutls.free_certificate(certificate);
+  return status;
+}
+
+/// Before the program checks its peer. Not 0: that is what it is to be told.
+unsigned prepare(Session session) {
+  unsigned count = 0;
+  const Datum* peers = gnutls.get_peers(session, &count);
+  if (peers == nullptr || count == 0) return 0;
+  const std::string leaf(reinterpret_cast<const char*>(peers[0].data), peers[0].size);
+  const Judgements::Server* server = the_judgements->server_of(leaf);
+  Credentials credentials = nullptr;
+  if (server == nullptr ||
+      gnutls.get_credentials(session, kCertificateCredentials, &credentials) < 0) {
+    return 0;
+  }
+  if (!server->chain.empty()) {
+    const unsigned status = status_of_chain(credentials, *server);
+    the_judgements->judge(leaf, status == 0);
+    if (status != 0) return status;
+  }
+  const Datum authority{reinterpret_cast<const unsigned char*>(the_authority->data()),
+                        static_cast<unsigned>(the_authority->size())};
+  gnutls.add_trust(credentials, &authority, kDer);
+  return 0;
+}
+
+int verify(Session session, TypedData* data, unsigned elements, unsigned* status) {
+  if (unsigned refused = prepare(session)) return *status = refused, 0;
+  return gnutls.verify(session, data, elements, status);
+}
+int verify2(Session session, unsigned* status) {
+  if (unsigned refused = prepare(session)) return *status = refused, 0;
+  return gnutls.verify2(session, status);
+}
+int verify3(Session session, const char* host, unsigned* status) {
+  if (unsigned refused = prepare(session)) return *status = refused, 0;
+  return gnutls.verify3(session, host, status);
+}
+
+template <auto kFunction>
+void* choose(void* object) {
+  return gnutls.verify2 != nullptr || find_all(object) ? reinterpret_cast<void*>(kFunction)
+                                                       : nullptr;
+}
+
+}  // namespace
+
+void judge_in_gnutls(Judgements& judgements, const std::string& authority) {
+  the_judgements = &judgements;
+  the_authority = &authority;
+  change_entries("gnutls_certificate_verify_peers", choose<verify>);
+  change_entries("gnutls_certificate_verify_peers2", choose<verify2>);
+  change_entries("gnutls_certificate_verify_peers3", choose<verify3>);
+}
+
+}  // namespace cassette
