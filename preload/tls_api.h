@@ -56,8 +56,10 @@ class TlsServerStream : public TlsStream {
 /// The end that talks to the real server.
 class TlsClientStream : public TlsStream {
  public:
-  /// Valid once open. Empty: what the store of certificates says is that the server may be trusted.
+  /// Valid once open. Empty: by the given files of certificates the server may be trusted.
   virtual const std::string& distrust() const = 0;
+  /// Its certificate is for the name that was asked for, whoever signed it.
+  virtual bool is_for_name() const = 0;
   /// The server's certificate and what it sent with it, DER.
   virtual const std::vector<std::string>& chain() const = 0;
 };

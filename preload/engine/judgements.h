@@ -22,6 +22,7 @@ class Judgements {
   struct Server {
     std::string name;
     std::vector<std::string> chain;  ///< DER, its own certificate first; empty: nobody was asked
+    bool is_for_name = true;
   };
 
   /// A program is shown `leaf` (DER).

@@ -43,6 +43,7 @@ struct OpenSsl {
   int (*pop_to_mark)();
 };
 
+constexpr int kHostnameMismatch = 62;  // X509_V_ERR_HOSTNAME_MISMATCH
 constexpr char kReplaced[] = "X509_verify_cert";
 
 Judgements* the_judgements;
@@ -114,7 +115,12 @@ int verify(const OpenSsl& it, StoreContext* context) {
   const Judgements::Server* server = the_judgements->server_of(leaf);
   if (server == nullptr) return it.verify_cert(context);
   if (!server->chain.empty()) {
-    const bool trusted = is_chain_trusted(it, context, server->chain);
+    bool trusted = is_chain_trusted(it, context, server->chain);
+    if (trusted && !server->is_for_name) {
+      // The program compares the name with our certificate, which has the right one in any case.
+      it.set_error(context, kHostnameMismatch);
+      trusted = false;
+    }
     the_judgements->judge(leaf, trusted);
     if (!trusted) return 0;
   }

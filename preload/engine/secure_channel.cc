@@ -119,7 +119,8 @@ void SecureChannel::present() {
   }
   leaf_ = server_->present(tag);
   support_.judgements->present(
-      leaf_, {server_->server_name(), client_ ? client_->chain() : std::vector<std::string>()});
+      leaf_, {server_->server_name(), client_ ? client_->chain() : std::vector<std::string>(),
+              !client_ || client_->is_for_name()});
   support_.bring_trust();
   server_->receive({}, plain_);
 }
@@ -135,17 +136,13 @@ void SecureChannel::check_server() {
   if (!trusted_) fail("the server's certificate is not trusted (" + client_->distrust() + ")");
 }
 
+/// By the program's own store, or by the files that the user or the system names. A program that distrusts
+/// the server and goes on all the same checks nothing: then it is the files that count.
 bool SecureChannel::is_trusted() const {
   if (support_.insecure.contains(server_->server_name(), terms_.port)) return true;
-  switch (support_.judgements->verdict(leaf_)) {
-    case Judgements::Verdict::kTrusted:
-      return true;
-    case Judgements::Verdict::kDistrusted:
-      return false;
-    case Judgements::Verdict::kUnknown:
-      break;
-  }
-  return client_->distrust().empty();
+  if (!client_->is_for_name()) return false;
+  return client_->distrust().empty() ||
+         support_.judgements->verdict(leaf_) == Judgements::Verdict::kTrusted;
 }
 
 void SecureChannel::program_turned_us_down() {

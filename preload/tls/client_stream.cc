@@ -41,7 +41,7 @@ SSL_CTX* context_for(const std::vector<std::string>& trusted) {
 
 class ClientStream final : public MemoryStream<TlsClientStream> {
  public:
-  ClientStream(SSL_CTX* context, const std::string& name) : MemoryStream(context) {
+  ClientStream(SSL_CTX* context, const std::string& name) : MemoryStream(context), name_(name) {
     if (!ssl_) return;
     SSL_set_connect_state(ssl_.get());
     X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_.get());
@@ -56,6 +56,7 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
   }
 
   const std::string& distrust() const override { return distrust_; }
+  bool is_for_name() const override { return is_for_name_; }
   const std::vector<std::string>& chain() const override { return chain_; }
 
  private:
@@ -71,8 +72,17 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
       OPENSSL_free(bytes);
     }
     if (chain_.empty()) distrust_ = "it sent no certificate";
+    X509* own = SSL_get0_peer_certificate(ssl_.get());
+    is_for_name_ =
+        own != nullptr &&
+        (is_address(name_) ? X509_check_ip_asc(own, name_.c_str(), 0)
+                           : X509_check_host(own, name_.c_str(), name_.size(),
+                                             X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr)) == 1;
+    if (!is_for_name_) distrust_ = "it is for another name";
   }
 
+  const std::string name_;
+  bool is_for_name_ = false;
   std::string distrust_;
   std::vector<std::string> chain_;
 };
