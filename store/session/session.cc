@@ -60,8 +60,7 @@ void Session::abandon() {
 Result<void> Session::join_or_create() {
   if (identity_.kind == SessionIdentity::Kind::kNamed) end_if_expired(settings_, identity_);
   timespec pause{0, 100000};
-  // Whoever holds a session locked is about to end it; a named one is merged meanwhile, which takes
-  // as long as its cassettes are large.
+  // Whoever holds a session locked is about to end it.
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 60'000'000'000u;
   while (nanoseconds(CLOCK_MONOTONIC) < deadline) {
     auto joined = try_join();

@@ -36,7 +36,8 @@
 //  1. A directory under its <id> always has its `alive`: it is made under .new-... and renamed.
 //  2. Whoever holds LOCK_EX on `alive` of a session ends it. LOCK_EX is only tried by one who knows
 //     that the root of the tree is gone or is itself; so one who fails to get it may rely on
-//     another. (A named session has no root: there, whoever leaves tries.)
+//     another. (A named session has no root: there, whoever leaves tries, and merges under LOCK_SH, so
+//     that others can join.)
 //  3. Who joins checks, with LOCK_SH held, that the directory entry is still the inode that it
 //     locked: a session that is renamed away is never joined.
 //  4. Ending is idempotent: merging, harvesting and removing may be begun again by the next to come

@@ -178,6 +178,31 @@ void finish_ended(const Settings& settings, const std::string& directory, std::s
   remove_session_directory(directory);
 }
 
+/// What there may be to harvest and to merge.
+std::uint64_t work_in(const std::string& directory) {
+  std::uint64_t sum = 0;
+  for (const OpenCassette& cassette : open_all_cassettes(directory)) {
+    sum += cassette.cursors->replayed() + cassette.cursors->recorded();
+  }
+  return sum;
+}
+
+/// Of a named session, which goes on: who comes meanwhile joins it, and need not wait for one who
+/// takes long, or is stopped. Who leaves meanwhile finds it locked and relies on us: hence again, as
+/// long as something was done. The caller holds the lock, and does not hold it any more after this.
+void conclude_named(const Settings& settings, const std::string& directory,
+                    const SessionIdentity& identity, const AliveText& text,
+                    const Descriptor& alive) {
+  std::uint64_t before = 0;
+  do {
+    // At once: until then nobody can join. Not one step: should another be faster, it is his.
+    if (flock(alive.get(), LOCK_SH | LOCK_NB) != 0) return;
+    before = work_in(directory);
+    conclude(settings, directory, identity, text, true);
+    flock(alive.get(), LOCK_UN);
+  } while (work_in(directory) != before && lock_to_end(alive));
+}
+
 bool has_ended(const std::string& directory, const SessionIdentity& identity) {
   return exists(directory + kEndedWell) || exists(directory + kEndedFailed) ||
          identity.root_is_gone();
@@ -194,7 +219,7 @@ void end_if_last(const Settings& settings, const SessionIdentity& identity) try 
   if (!named) {
     end_locked(settings, directory, identity, alive);
   } else if (auto text = read_alive_text(alive.get())) {
-    conclude(settings, directory, identity, *text, true);
+    conclude_named(settings, directory, identity, *text, alive);
   }
 } catch (const std::exception& problem) {
   log(LogLevel::kError, std::string("cannot end the session: ") + problem.what());
