@@ -97,10 +97,10 @@ bool decode_payload(std::string_view payload, const std::string& name, JournalRe
   return true;
 }
 
-int lock(int descriptor) {
+int lock(int descriptor, int operation) {
   int result;
   do {
-    result = flock(descriptor, LOCK_EX);
+    result = flock(descriptor, operation);
   } while (result != 0 && errno == EINTR);
   return result;
 }
@@ -112,7 +112,7 @@ bool leads_to(const std::string& path, const struct stat& opened) {
 }
 
 /// Opens and locks what the path leads to once the lock is held. `flags` with O_CREAT: makes it.
-Result<Descriptor> open_locked(const std::string& path, int flags, mode_t mode) {
+Result<Descriptor> open_locked(const std::string& path, int flags, mode_t mode, int operation) {
   // Whoever replaced it just now was merging; it is not the same file forever.
   for (int attempt = 0; attempt < 10000; ++attempt) {
     Descriptor descriptor(
@@ -123,7 +123,7 @@ Result<Descriptor> open_locked(const std::string& path, int flags, mode_t mode) 
     if (!S_ISREG(opened.st_mode)) {
       return Error{"cannot open the journal " + path + ": it is not a regular file"};
     }
-    if (lock(descriptor.get()) != 0) return file_error("lock the journal", path, errno);
+    if (lock(descriptor.get(), operation) != 0) return file_error("lock the journal", path, errno);
     if (leads_to(path, opened)) return descriptor;
   }
   return Error{"cannot lock the journal " + path + ": it is replaced all the time"};
@@ -156,18 +156,20 @@ class WithoutFileSizeSignal {
   bool came_ = false;
 };
 
-/// 0, or the errno.
-int write_whole(int descriptor, std::string_view bytes) {
+/// 0, or the errno. In one write, that no other's comes between; hence all of it again after one that
+/// was cut short (and that finds out why it was).
+int append_whole(int descriptor, std::string_view bytes) {
   WithoutFileSizeSignal guard;
-  while (!bytes.empty()) {
-    ssize_t n = write(descriptor, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
+  for (int tries = 0; tries < 3; ++tries) {
+    ssize_t n;
+    do {
+      n = write(descriptor, bytes.data(), bytes.size());
+    } while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EFBIG) guard.came();
     if (n < 0) return errno;
-    if (n == 0) return ENOSPC;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
+    if (static_cast<std::size_t>(n) == bytes.size()) return 0;
   }
-  return 0;
+  return ENOSPC;
 }
 
 Result<std::string> read_whole(int descriptor, const std::string& path) try {
@@ -205,6 +207,22 @@ bool ends_whole(int descriptor, off_t size) {
   }
   std::string_view bytes(head, sizeof head);
   return bytes.starts_with(kMagic) && number_at(bytes, 8) == length - kHeadSize - kTailSize;
+}
+
+/// Rule 2. What cannot be cut off now is cut off by the next to append, or passed over.
+void cut_torn_end(const std::string& path) {
+  auto journal = open_locked(path, O_RDWR, 0, LOCK_EX | LOCK_NB);
+  struct stat status {};
+  if (!journal || fstat(journal->get(), &status) != 0) return;  // others append
+  if (status.st_size == 0) unlink(path.c_str());
+  if (ends_whole(journal->get(), status.st_size)) return;
+  auto all = read_whole(journal->get(), path);
+  if (!all) return;
+  const auto whole = static_cast<off_t>(read_journal(*all, path).whole_end);
+  if (whole >= status.st_size || ftruncate(journal->get(), whole) != 0) return;
+  if (whole == 0) unlink(path.c_str());
+  log(LogLevel::kWarn, path + ": cut off " + std::to_string(status.st_size - whole) +
+                           " bytes of a record that was never finished");
 }
 
 }  // namespace
@@ -262,47 +280,42 @@ JournalContents read_journal(std::string_view bytes, const std::string& name) {
 Journal::Journal(std::string cassette_path)
     : cassette_path_(std::move(cassette_path)), path_(journal_path(cassette_path_)) {}
 
-Result<void> Journal::append(const JournalRecord& record) try {
-  std::string bytes = encode_record(record);
+Result<Descriptor> Journal::open_to_append() const {
   // It holds what the cassette will hold: who may not read the one shall not read the other.
   struct stat cassette {};
   mode_t mode = 0666;
   if (stat(cassette_path_.c_str(), &cassette) == 0) mode = cassette.st_mode & 0666;
-
-  std::lock_guard guard(mutex_);
   constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT;
-  auto journal = open_locked(path_, kFlags, mode);
+  auto journal = open_locked(path_, kFlags, mode, LOCK_SH);
   if (!journal && access(directory_of(path_).c_str(), F_OK) != 0) {
-    if (auto made = make_directories(directory_of(path_)); !made) return made;
-    journal = open_locked(path_, kFlags, mode);
+    if (auto made = make_directories(directory_of(path_)); !made) return made.error();
+    journal = open_locked(path_, kFlags, mode, LOCK_SH);
   }
-  if (!journal) return journal.error();
-  int descriptor = journal->get();
-  struct stat status {};
-  if (fstat(descriptor, &status) != 0) return file_error("write the journal", path_, errno);
-  off_t end = status.st_size;
-  if (!ends_whole(descriptor, end)) {
-    auto all = read_whole(descriptor, path_);
-    if (!all) return all.error();
-    auto whole = static_cast<off_t>(read_journal(*all, path_).whole_end);
-    if (whole < end) {
-      log(LogLevel::kWarn, path_ + ": cut off " + std::to_string(end - whole) +
-                               " bytes of a record that was never finished");
-      if (ftruncate(descriptor, whole) != 0) return file_error("write the journal", path_, errno);
-      end = whole;
-    }
-  }
-  int problem = write_whole(descriptor, bytes);
-  if (problem != 0) {
-    // What cannot be cut off now is cut off by the next to append (rule 2).
-    bool cut = ftruncate(descriptor, end) == 0;
-    if (cut && end == 0) unlink(path_.c_str());
-    return file_error("write the journal", path_, problem);
-  }
+  return journal;
+}
+
+Result<void> Journal::append(const JournalRecord& record) try {
+  const std::string bytes = encode_record(record);
   // Before close(): a description shared with a child that was forked past our hooks stays locked
   // else.
-  flock(descriptor, LOCK_UN);
-  return {};
+  auto give_back = [](const Descriptor& journal) { flock(journal.get(), LOCK_UN); };
+
+  std::lock_guard guard(mutex_);
+  auto journal = open_to_append();
+  if (!journal) return journal.error();
+  struct stat status {};
+  if (fstat(journal->get(), &status) != 0) return file_error("write the journal", path_, errno);
+  if (!ends_whole(journal->get(), status.st_size)) {
+    give_back(*journal);
+    cut_torn_end(path_);
+    journal = open_to_append();
+    if (!journal) return journal.error();
+  }
+  const int problem = append_whole(journal->get(), bytes);
+  give_back(*journal);
+  if (problem == 0) return {};
+  cut_torn_end(path_);
+  return file_error("write the journal", path_, problem);
 } catch (const std::exception& problem) {
   return Error{"cannot write the journal " + path_ + ": " + problem.what()};
 }
@@ -311,7 +324,7 @@ Result<std::optional<LockedJournal>> LockedJournal::open(const std::string& cass
   LockedJournal journal;
   journal.path_ = journal_path(cassette_path);
   if (access(journal.path_.c_str(), F_OK) != 0) return std::optional<LockedJournal>();
-  auto descriptor = open_locked(journal.path_, O_RDWR, 0);
+  auto descriptor = open_locked(journal.path_, O_RDWR, 0, LOCK_EX);
   if (!descriptor) {
     // Merged by another just now.
     if (access(journal.path_.c_str(), F_OK) != 0) return std::optional<LockedJournal>();

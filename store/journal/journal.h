@@ -15,11 +15,12 @@
 //                 ends in a whole one
 //
 // Rules
-//  1. Who appends, merges or cuts holds flock(LOCK_EX) on the file, and has checked behind it that
-//     the path still leads to that file: a merger unlinks or replaces it. The kernel frees the lock
-//     of the dead.
+//  1. Who merges or cuts holds flock(LOCK_EX) on the file, who appends LOCK_SH, and has checked behind
+//     it that the path still leads to that file: a merger unlinks or replaces it. The kernel frees the
+//     lock of the dead. Those who append do not wait for each other, in case one is stopped: a record
+//     is one write(2) with O_APPEND, which the kernel does not mix with another's.
 //  2. A record is whole or it is not there: what a killed writer or a full disk left torn at the
-//     end is cut off by the next to append, and passed over by who reads.
+//     end is cut off by the next to append who is alone, and passed over by who reads.
 //  3. Damage in the middle (bytes that are not a whole record) is passed over up to the next whole
 //     one, reported, and never merged; everything before and behind it counts.
 //  4. Appending does not fsync: a record survives the death of the process, not of the machine.
@@ -76,7 +77,7 @@ class Journal {
   explicit Journal(std::string cassette_path);
 
   /// Opens, locks, writes, closes: nothing stays open that the program could close by accident.
-  /// Makes missing directories. On an error the file holds what it held before.
+  /// Makes missing directories. On an error the file holds what it held before (but for rule 2).
   Result<void> append(const JournalRecord& record);
 
   /// Around fork(): the child must not share a description that is locked just now.
@@ -84,6 +85,8 @@ class Journal {
   void after_fork() { mutex_.unlock(); }
 
  private:
+  Result<Descriptor> open_to_append() const;
+
   std::string cassette_path_;
   std::string path_;
   std::mutex mutex_;
