@@ -2,8 +2,10 @@
 // it.
 #include "store/journal/journal.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 
 #include <random>
@@ -77,6 +79,24 @@ TEST_F(JournalTest, TheNextToAppendCutsATornTailOff) {
     EXPECT_EQ(contents().damaged_bytes, 0u) << torn;
   }
   EXPECT_NE(read(log_file()).find("never finished"), std::string::npos);
+}
+
+// As one who was stopped in the middle of append() holds it.
+TEST_F(JournalTest, AStoppedWriterHoldsNobodyUp) {
+  std::string one = encode_record(record("one", 1));
+  for (std::size_t torn : {std::size_t{0}, std::size_t{30}}) {
+    write(journal(), one + one.substr(0, torn));
+    int stopped = ::open(journal().c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(flock(stopped, LOCK_SH), 0);
+    EXPECT_EQ(in_child([&] {
+                alarm(10);
+                return Journal(cassette()).append(record("two", 2)).ok() ? 0 : 1;
+              }),
+              0);
+    close(stopped);
+    EXPECT_EQ(bodies_of(contents()), "one two ");
+    EXPECT_EQ(contents().damaged_bytes, torn);
+  }
 }
 
 TEST_F(JournalTest, DamageInTheMiddleTakesOneRecord) {
