@@ -340,7 +340,7 @@ Result<std::optional<LockedJournal>> LockedJournal::open(const std::string& cass
 Result<LockedJournal> LockedJournal::make(const std::string& cassette_path) {
   LockedJournal journal;
   journal.path_ = journal_path(cassette_path);
-  auto descriptor = open_locked(journal.path_, O_RDWR | O_CREAT, 0666);
+  auto descriptor = open_locked(journal.path_, O_RDWR | O_CREAT, 0666, LOCK_EX);
   if (!descriptor) return descriptor.error();
   auto bytes = read_whole(descriptor->get(), journal.path_);
   if (!bytes) return bytes.error();
