@@ -52,8 +52,7 @@ Settings Deck::settings_in(const Seat& seat) const {
   return settings;
 }
 
-Result<std::shared_ptr<Session>> Deck::session() {
-  Seat& seat = seats_.back();
+Result<std::shared_ptr<Session>> Deck::session_of(Seat& seat) {
   if (!seat.session) {
     auto joined = Session::join(settings_in(seat), tree_);
     if (!joined) return joined.error();
@@ -65,13 +64,9 @@ Result<std::shared_ptr<Session>> Deck::session() {
 Result<std::string> Deck::authority_file() {
   std::lock_guard guard(mutex_);
   if (!problem_.empty()) return Error{problem_};
-  Seat& seat = seats_.front();
-  if (!seat.session) {
-    auto joined = Session::join(settings_in(seat), tree_);
-    if (!joined) return joined.error();
-    seat.session = std::move(*joined);
-  }
-  return seat.session->directory() + "/authority";
+  auto session = session_of(seats_.front());
+  if (!session) return session.error();
+  return (*session)->directory() + "/authority";
 }
 
 Result<std::string> Deck::resolve(const Settings& settings) const {
@@ -85,7 +80,7 @@ std::shared_ptr<Player> Deck::open(const std::string& path, bool inserted,
     log(LogLevel::kError, problem);
     return Player::broken(problem, path, settings_.mode, std::move(session));
   };
-  auto joined = session();
+  auto joined = session_of(seats_.back());
   if (!joined) return broken(joined.error().message, nullptr);
   auto cassette = (*joined)->open_cassette(path);
   if (!cassette) return broken(cassette.error().message, *joined);
@@ -182,7 +177,7 @@ Result<Registered> Deck::start_session(const std::string& id) {
   if (!registered) return registered;
   if (registered->outcome == Registration::kPoolFull) return registered;
   seats_.push_back({registered->id, nullptr});
-  auto joined = session();
+  auto joined = session_of(seats_.back());
   if (!joined) {
     seats_.pop_back();
     return joined.error();

@@ -97,7 +97,7 @@ class Deck {
   };
 
   Settings settings_in(const Seat& seat) const;
-  Result<std::shared_ptr<Session>> session();
+  Result<std::shared_ptr<Session>> session_of(Seat& seat);
   std::shared_ptr<Player> open(const std::string& path, bool inserted,
                                std::shared_ptr<Tracking>* tracking);
   std::shared_ptr<Player> base();

@@ -41,7 +41,8 @@ std::vector<std::string> trusted_files(const Engine& engine) {
   std::vector<std::string> files;
   for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
                            "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"}) {
-    const char* file = engine.host.environment(name);
+    // Not of the library's snapshot, which has its own variables alone.
+    const char* file = std::getenv(name);
     if (file != nullptr && file[0] != '\0') files.emplace_back(file);
   }
   files.emplace_back("/etc/ssl/certs/ca-certificates.crt");

@@ -46,20 +46,6 @@ class ImageWriter {
 
 namespace {
 
-RequestView view_of(const Interaction& interaction) {
-  RequestView view;
-  view.method = interaction.request.method;
-  // What is no URI cannot be asked for; it stays in the cassette, unused.
-  if (auto uri = parse_uri(interaction.uri)) {
-    view.uri = *uri;
-  } else {
-    view.uri.path = interaction.uri;
-  }
-  view.headers = &interaction.request.headers;
-  view.body = interaction.request.body;
-  return view;
-}
-
 std::string pack(const Headers& headers) {
   std::string packed;
   for (auto field : headers) {

@@ -14,7 +14,6 @@
 #include "store/journal/journal.h"
 #include "store/log.h"
 #include "store/session/session.h"
-#include "store/uri.h"
 
 namespace cassette {
 
@@ -48,19 +47,6 @@ MatchKey fingerprint(const Interaction& interaction) {
   number(interaction.recorded_at ? static_cast<std::uint64_t>(*interaction.recorded_at) : 0);
   XXH128_hash_t hash = XXH3_128bits_digest(&state);
   return {hash.high64, hash.low64};
-}
-
-RequestView view_of(const Interaction& interaction) {
-  RequestView view;
-  view.method = interaction.request.method;
-  if (auto uri = parse_uri(interaction.uri)) {
-    view.uri = *uri;
-  } else {
-    view.uri.path = interaction.uri;
-  }
-  view.headers = &interaction.request.headers;
-  view.body = interaction.request.body;
-  return view;
 }
 
 void sort_by_beginning(std::vector<JournalRecord*>& records) {

@@ -137,6 +137,19 @@ void add_header(KeyHasher& hasher, const Redactor& redactor, const Headers* head
 
 }  // namespace
 
+RequestView view_of(const Interaction& interaction) {
+  RequestView view;
+  view.method = interaction.request.method;
+  if (auto uri = parse_uri(interaction.uri)) {
+    view.uri = *uri;
+  } else {
+    view.uri.path = interaction.uri;
+  }
+  view.headers = &interaction.request.headers;
+  view.body = interaction.request.body;
+  return view;
+}
+
 std::string comparable_body(const Redactor& redactor, const RequestView& request) {
   std::string_view type;
   std::string_view coding;

@@ -22,6 +22,10 @@ struct RequestView {
   std::string_view body;
 };
 
+/// A recorded request as one that is asked. Views into the interaction. What is no URI cannot be asked
+/// for: it matches nothing.
+RequestView view_of(const Interaction& interaction);
+
 /// 128 bits over everything in match_on but `headers`: equal keys are equal requests (a collision
 /// among a million interactions has a chance of 1e-27).
 struct MatchKey {
