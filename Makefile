@@ -41,7 +41,8 @@ LIBRARIES := $(if $(STORE),$(BUILD)/libstore.a) $(if $(PARSER),$(BUILD)/libparse
 PRODUCTS := $(LIBRARIES) $(if $(HOOKS),$(BUILD)/libcassette.so) $(if $(ENGINE),$(BUILD)/libcassette-engine.so) \
   $(if $(TLS),$(BUILD)/libcassette-tls.so) \
   $(if $(CLI),$(BUILD)/cassette)
-TEST_PROGRAMS := $(foreach f,$(PROGRAMS),$(BUILD)/tests/programs/$(basename $(notdir $(f))))
+TEST_PROGRAMS := $(foreach f,$(PROGRAMS),$(BUILD)/tests/programs/$(basename $(notdir $(f)))) \
+  $(BUILD)/tests/programs/openssl_static
 CONCURRENT := $(foreach f,$(CONCURRENCY),$(BUILD)/tests/concurrency/$(basename $(notdir $(f))))
 TEST_PRODUCTS := $(if $(UNIT),$(BUILD)/tests/unit) $(TEST_PROGRAMS) $(CONCURRENT) $(CONCURRENT:%=%_tsan)
 BENCH_PRODUCTS := $(foreach f,$(BENCH) $(STORE_BENCH),$(BUILD)/tests/bench/$(basename $(notdir $(f))))
@@ -51,6 +52,8 @@ all: $(PRODUCTS)
 # ---- dependencies (see deps/README.md) -------------------------------------------------------------------------------
 
 FETCHED := deps/fetched
+# What the library is made of: a new client for the tests compiles nothing anew.
+BUILD_PINS := $(shell grep -vE '^(test|bench|lint|\#)' deps/pins.tsv | cksum)
 THIRD_PARTY := $(patsubst %,$(FETCHED)/lib/lib%.a,llhttp simdjson yaml-cpp zstddec z) \
   -l:libbrotlidec.a -l:libbrotlicommon.a
 
@@ -105,7 +108,7 @@ $(BUILD)/list/%: FORCE
 
 FULL_LINK := $(LIBRARIES) $(FETCHED)/compiled $(BUILD)/flags
 
-$(OBJ)/%.o: % $(BUILD)/flags deps/pins.tsv | $(FETCHED)/build.installed
+$(OBJ)/%.o: % $(BUILD)/flags $(BUILD)/list/BUILD_PINS | $(FETCHED)/build.installed
 	@mkdir -p $(@D)
 	@echo '  compile $<'
 	$(Q)$(call compile,$<) -MMD -MP -c $< -o $@
@@ -155,12 +158,18 @@ $(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out preload/engine/no_destr
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -lgmock_main -lgmock -lgtest $(LIBS)
 
 define program
-$(BUILD)/tests/programs/$(basename $(notdir $(1))): $(1) $(BUILD)/flags | $(FETCHED)/build.installed
+$(BUILD)/tests/programs/$(basename $(notdir $(1))): $(1) $(BUILD)/flags | $(FETCHED)/test.installed
 	@mkdir -p $$(@D)
 	@echo '  compile $(1)'
-	$$(Q)$$(call compile,$(1)) -MMD -MP -MF $$@.d $$< -o $$@
+	$$(Q)$$(call compile,$(1)) -MMD -MP -MF $$@.d $$< -o $$@ $$(PROGRAM_LIBS)
 endef
 $(foreach f,$(PROGRAMS),$(eval $(call program,$(f))))
+# Clients of TLS libraries: shared as most programs have them, and OpenSSL once more inside the program.
+$(BUILD)/tests/programs/openssl_nonblocking: PROGRAM_LIBS := -lssl -lcrypto
+$(BUILD)/tests/programs/gnutls_client: PROGRAM_LIBS := -lgnutls
+$(BUILD)/tests/programs/openssl_static: tests/programs/tls/openssl_nonblocking.c $(BUILD)/flags
+	@echo '  compile $< (static OpenSSL)'
+	$(Q)$(call compile,$<) $< -o $@ -l:libssl.a -l:libcrypto.a
 
 # Programs about concurrency, each a second time under ThreadSanitizer: instrumented is what is shared, the rest of the
 # store comes from its archive.

@@ -14,8 +14,9 @@
 namespace cassette {
 
 struct RealFunctions;
+enum class Bundle;
 
-inline constexpr int kEngineVersion = 2;
+inline constexpr int kEngineVersion = 3;
 
 /// Answer of an engine function: not handled here, call the real one.
 inline constexpr int kPassThrough = -2;
@@ -33,11 +34,13 @@ struct HostApi {
   void (*clear_owners)();
   /// The calling thread is the engine's own: whatever it calls goes to libc.
   void (*mark_engine_thread)();
-  /// A variable of the environment as it was when the process began (CASSETTE*, CI, HOME, XDG_STATE_HOME),
-  /// or nullptr: programs clear or overwrite theirs.
+  /// A variable of the environment as it was when the process began (CASSETTE*, CI, HOME, XDG_STATE_HOME,
+  /// kBundleVariables), or nullptr: programs clear or overwrite theirs.
   const char* (*environment)(const char* name);
   /// Sets a variable for children that begin from now on; nullptr takes it away. One call at a time.
   void (*put_variable)(const char* name, const char* value);
+  /// What protects the store of certificates that Java was given, or nullptr.
+  const char* (*java_store_password)();
 };
 
 /// The functions of cassette.h; errno and return values are theirs.
@@ -84,6 +87,12 @@ struct EngineApi {
                          std::size_t size, hostent** result, int* h_error);
   int (*gethostbyaddr_r)(const void* address, socklen_t length, int family, hostent* entry,
                          char* buffer, std::size_t size, hostent** result, int* h_error);
+  /// A descriptor of what `fd` (opened for reading; -1: not there) has, and the session's authority; -1: the
+  /// file is to be read as it is. Close-on-exec; `fd` stays open, at its beginning. See hooks/bundles.h.
+  int (*merge_bundle)(int fd, Bundle kind);
+  /// A GnuTLS session was given credentials: they trust the session's authority from now on. `object`: the
+  /// handle of that GnuTLS.
+  void (*trust_in_gnutls)(void* object, void* credentials);
   /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one
   /// that the engine works for (the child of a vfork).
   void (*leave)();

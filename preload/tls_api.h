@@ -13,7 +13,14 @@
 
 namespace cassette {
 
-inline constexpr int kTlsVersion = 1;
+inline constexpr int kTlsVersion = 2;
+
+/// Who may sign the certificate of a real server.
+struct Anchors {
+  std::vector<std::string> files;         ///< PEM; a file that is not there is passed over
+  std::vector<std::string> certificates;  ///< DER
+  auto operator<=>(const Anchors&) const = default;
+};
 
 /// One end of a TLS connection, as bytes. Not thread-safe.
 class TlsStream {
@@ -32,7 +39,7 @@ class TlsStream {
   virtual void send(std::string_view plain) = 0;
   /// Says to the peer that no more comes.
   virtual void close() = 0;
-  /// Ends the connection with an alert, as for a certificate that is not accepted.
+  /// Ends the connection with a fatal alert, whatever the state.
   virtual void fail(std::string_view problem) = 0;
   /// Bytes for the peer since the last call are appended.
   virtual void take_output(std::string& bytes) = 0;
@@ -41,25 +48,33 @@ class TlsStream {
   virtual const std::string& problem() const = 0;
 };
 
+/// Host names and addresses that one server goes by, the likeliest first; never empty.
+using ServerNames = std::vector<std::string>;
+
 /// The end that stands for the real server, and talks to the program.
 class TlsServerStream : public TlsStream {
  public:
+  /// Why a handshake failed, where that says what can be done about it.
+  enum class Refusal : std::uint8_t { kOther, kCertificate, kNoHttp1 };
+
   /// The ClientHello is there, and the handshake waits for present().
   virtual bool wants_certificate() const = 0;
   /// Whom the program wants (SNI), or what was given to accept().
-  virtual const std::string& server_name() const = 0;
-  /// Goes on with a certificate for server_name(). `tag` tells certificates of one name apart (that of
+  virtual const ServerNames& server_names() const = 0;
+  /// Goes on with a certificate for those names. `tag` tells certificates of one name apart (that of
   /// which real server is it?). Returns the certificate, DER.
-  virtual std::string present(const std::string& tag) = 0;
+  virtual std::string present(const ServerNames& names, const std::string& tag) = 0;
+  /// Valid once failed.
+  virtual Refusal refusal() const = 0;
 };
 
 /// The end that talks to the real server.
 class TlsClientStream : public TlsStream {
  public:
-  /// Valid once open. Empty: by the given files of certificates the server may be trusted.
+  /// Valid once open. Empty: by the given anchors the server may be trusted.
   virtual const std::string& distrust() const = 0;
-  /// Its certificate is for the name that was asked for, whoever signed it.
-  virtual bool is_for_name() const = 0;
+  /// Those of the names asked for that its certificate is for, whoever signed it.
+  virtual const ServerNames& matching_names() const = 0;
   /// The server's certificate and what it sent with it, DER.
   virtual const std::vector<std::string>& chain() const = 0;
 };
@@ -71,11 +86,16 @@ struct TlsApi {
   /// The authority's certificate, PEM and DER.
   const std::string& (*authority_pem)();
   const std::string& (*authority_der)();
-  /// `name` stands in the certificate when the program does not say whom it wants.
-  std::unique_ptr<TlsServerStream> (*accept)(const std::string& name);
-  /// `trusted`: files of certificates; a file that is not there is passed over.
-  std::unique_ptr<TlsClientStream> (*connect)(const std::string& name,
-                                              const std::vector<std::string>& trusted);
+  /// `names` stand in the certificate when the program does not say whom it wants. `resumes`: a program
+  /// that has been here in this session may go on without a look at the certificate.
+  std::unique_ptr<TlsServerStream> (*accept)(const ServerNames& names, bool resumes);
+  std::unique_ptr<TlsClientStream> (*connect)(const ServerNames& names, const Anchors& anchors);
+  /// A store of Java's (JKS or PKCS #12) with the authority's certificate added, as a JKS; empty when
+  /// `bytes` are no store that can be read. What it had for trusted goes to `certificates`, DER.
+  std::string (*merge_java_store)(std::string_view bytes, const std::string& password,
+                                  std::vector<std::string>* certificates);
+  /// The certificates of a PEM file's bytes, DER.
+  std::vector<std::string> (*read_pem)(std::string_view bytes);
 };
 
 }  // namespace cassette

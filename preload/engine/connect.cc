@@ -68,10 +68,14 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
   terms.policy = player->upstream_policy(host, peer->port());
   terms.may_relay = player->may_relay();
   terms.tls = []() -> const TlsSupport& { return engine().tls(); };
+  terms.intercepts = [](const std::string& name, std::uint16_t port) {
+    return engine().intercepts(name, port);
+  };
   terms.reset_on_miss = engine().settings.on_miss == OnMiss::kReset;
   terms.replay_speed = engine().settings.replay_speed;
   terms.port = peer->port();
   terms.host = std::move(host);
+  if (!Names::is_made_up(*peer)) terms.address = peer->host();
 
   int error = engine().service.ensure_running();
   if (error != 0) {

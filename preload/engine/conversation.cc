@@ -5,8 +5,11 @@
 #include <cstring>
 #include <utility>
 
+#include "parser/writer.h"
 #include "preload/engine/clock.h"
+#include "preload/engine/names.h"
 #include "preload/engine/secure_channel.h"
+#include "preload/engine/tunnel.h"
 #include "store/log.h"
 #include "store/request_note.h"
 
@@ -15,6 +18,8 @@ namespace cassette {
 namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+constexpr std::string_view kTunnelOpen = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 constexpr int kMissStatus = 599;
 
@@ -74,7 +79,7 @@ void Conversation::adopt_player() {
 // --- what happened ---------------------------------------------------------------------------------
 
 void Conversation::from_program(std::string_view bytes) {
-  if (secure_) return secure_->from_program(bytes);
+  if (channel_) return channel_->from_program(bytes);
   if (phase_ == Phase::kHttp && input_.empty()) bytes.remove_prefix(parse_requests(bytes));
   input_.append(bytes);
   work();
@@ -82,12 +87,12 @@ void Conversation::from_program(std::string_view bytes) {
 
 void Conversation::program_finished() {
   program_finished_ = true;
-  if (secure_) return secure_->program_finished();
+  if (channel_) return channel_->program_finished();
   work();
 }
 
 void Conversation::from_upstream(std::string_view bytes) {
-  if (secure_) return secure_->from_upstream(bytes);
+  if (channel_) return channel_->from_upstream(bytes);
   if (phase_ == Phase::kSniffing) relay({});  // the server speaks first: no HTTP
   bool again = false;
   while (phase_ == Phase::kHttp && (again || !bytes.empty())) {
@@ -120,11 +125,12 @@ void Conversation::from_upstream(std::string_view bytes) {
     if (exchange_.response_complete && exchange_.request_complete) finish_exchange();
   }
   if (phase_ == Phase::kRelay) to_program_.add_copy(bytes);
+  if (channel_ && !bytes.empty()) channel_->from_upstream(bytes);
   work();
 }
 
 void Conversation::upstream_finished() {
-  if (secure_) return secure_->upstream_finished();
+  if (channel_) return channel_->upstream_finished();
   if (phase_ == Phase::kRelay) {
     ends_program_ = true;
     return;
@@ -142,7 +148,7 @@ void Conversation::upstream_finished() {
 }
 
 void Conversation::upstream_failed(int error) {
-  if (secure_) return secure_->upstream_failed(error);
+  if (channel_) return channel_->upstream_failed(error);
   if (phase_ == Phase::kEnded) return;
   if (exchange_.active && !exchange_.response_complete && exchange_.records) {
     log(LogLevel::kWarn, place() + ": the connection to the server failed (" +
@@ -153,7 +159,7 @@ void Conversation::upstream_failed(int error) {
 }
 
 void Conversation::deadline_passed() {
-  if (secure_) return secure_->deadline_passed();
+  if (channel_) return channel_->deadline_passed();
   if (phase_ != Phase::kSniffing || program_finished_) return;
   if (input_.empty()) {
     refuse("the program waits for the server to speak first, which is not HTTP");
@@ -174,13 +180,13 @@ void Conversation::work() {
       if (parsed == 0) break;  // behind a forwarded request
     } else {
       if (phase_ == Phase::kRelay) to_upstream_.add_copy(input_);
-      if (phase_ == Phase::kTls) secure_->from_program(input_);
+      if (phase_ == Phase::kChannel) channel_->from_program(input_);
       input_.clear();
       break;
     }
   }
   if (!program_finished_ || !input_.empty() || phase_ == Phase::kEnded) return;
-  if (secure_) return secure_->program_finished();
+  if (channel_) return channel_->program_finished();
   if (phase_ == Phase::kRelay || exchange_.active) {
     ends_upstream_ = true;  // a half-close: the server may still answer
   } else if (request_parser_.in_message() && terms_.policy == UpstreamPolicy::kAtConnect) {
@@ -223,10 +229,11 @@ bool Conversation::settle_protocol(bool complete) {
 }
 
 void Conversation::settle_tls() {
-  const TlsSupport* support = terms_.tls != nullptr ? &terms_.tls() : nullptr;
+  const TlsSupport* support =
+      terms_.tls != nullptr && !terms_.within_tls ? &terms_.tls() : nullptr;
   if (support != nullptr && support->api != nullptr) {
-    phase_ = Phase::kTls;
-    secure_ = std::make_unique<SecureChannel>(deck_, terms_, *support);
+    phase_ = Phase::kChannel;
+    channel_ = std::make_unique<SecureChannel>(deck_, terms_, *support);
     return;
   }
   // Never let out: what is inside could have been recorded or replayed.
@@ -288,13 +295,7 @@ std::size_t Conversation::parse_requests(std::string_view bytes) {
 
 void Conversation::request_head() {
   if (request_parser_.is_connect()) {
-    decided_ = true;
-    decision_ = {};
-    decision_.reason = MissReason::kUnsupported;
-    if (terms_.policy != UpstreamPolicy::kNever) {
-      decision_.kind = Decision::Kind::kForward;
-      begin_exchange(/*records=*/false);
-    }
+    tunnel_head();
   } else if (player_->decides_at_headers() && decide()) {
     begin_exchange(/*records=*/true);
   }
@@ -308,6 +309,35 @@ void Conversation::request_head() {
   } else {
     to_program_.add_view(kContinue);
   }
+}
+
+bool Conversation::is_intercepted(const UriView& target) const {
+  return terms_.intercepts == nullptr || terms_.intercepts(std::string(target.host), target.port);
+}
+
+/// CONNECT: the proxy is asked where there is one, or where what follows is none of our business.
+void Conversation::tunnel_head() {
+  decided_ = true;
+  decision_ = {};
+  if (is_intercepted(view().uri) && terms_.policy != UpstreamPolicy::kAtConnect) return;
+  decision_.kind = Decision::Kind::kForward;
+  if (!keeps_raw_) raw_ = write_request(request_parser_.request());
+  begin_exchange(/*records=*/false);
+}
+
+/// `request`: for the proxy, should it be needed; empty: it has answered already.
+void Conversation::open_tunnel(std::string request) {
+  const UriView target = view().uri;
+  Terms terms = terms_;
+  terms.host = target.host;
+  terms.port = target.port;
+  terms.address = is_numeric_host(terms.host.c_str()) ? terms.host : std::string();
+  terms.scheme = "http";
+  terms.within_tls = false;
+  terms.policy = player_->upstream_policy(terms.host, terms.port);
+  if (decision_.kind != Decision::Kind::kForward) to_program_.add_view(kTunnelOpen);
+  phase_ = Phase::kChannel;
+  channel_ = std::make_unique<Tunnel>(deck_, std::move(terms), std::move(request));
 }
 
 bool Conversation::decide() {
@@ -326,6 +356,7 @@ void Conversation::request_complete() {
     return;
   }
   raw_.clear();
+  if (request_parser_.is_connect()) return open_tunnel(write_request(request_parser_.request()));
   if (std::exchange(answered_, false)) return;
   if (decision_.kind == Decision::Kind::kReplay) {
     play(decision_);
@@ -412,11 +443,16 @@ void Conversation::begin_exchange(bool records) {
 }
 
 void Conversation::finish_exchange() {
-  bool tunnel = !exchange_.records;
+  const bool tunnel = !exchange_.records;
+  const int status = response_parser_.response().status;
   note_exchange();
-  if (response_parser_.switched_protocol()) {
-    relay(tunnel ? "a tunnel through a proxy is not recorded by this version"
-                 : "the connection switched protocols");
+  if (tunnel && !response_parser_.switched_protocol()) {
+    log(LogLevel::kWarn, place() + ": the proxy refuses a tunnel, with status " +
+                             std::to_string(status) + ": not recorded");
+  } else if (tunnel && is_intercepted(view().uri)) {
+    open_tunnel({});
+  } else if (response_parser_.switched_protocol()) {
+    relay(tunnel ? std::string_view() : "the connection switched protocols");
   }
 }
 
@@ -489,38 +525,38 @@ void Conversation::end() {
 // --- what is to be done ----------------------------------------------------------------------------
 
 Output& Conversation::to_program() {
-  if (secure_) secure_->pump(to_program_, to_upstream_, steady_now());
+  if (channel_) channel_->pump(to_program_, to_upstream_, steady_now());
   return to_program_;
 }
 
 Output& Conversation::to_upstream() {
-  if (secure_) secure_->pump(to_program_, to_upstream_, steady_now());
+  if (channel_) channel_->pump(to_program_, to_upstream_, steady_now());
   return to_upstream_;
 }
 
 Output::Time Conversation::next_due() const {
-  return secure_ && to_program_.empty() ? secure_->next_due() : to_program_.next_due();
+  return channel_ && to_program_.empty() ? channel_->next_due() : to_program_.next_due();
 }
 
 bool Conversation::ends_program() const {
-  return secure_ ? secure_->ends_program() : ends_program_;
+  return channel_ ? channel_->ends_program() : ends_program_;
 }
 bool Conversation::ends_upstream() const {
-  return secure_ ? secure_->ends_upstream() : ends_upstream_;
+  return channel_ ? channel_->ends_upstream() : ends_upstream_;
 }
-int Conversation::reset_error() const { return secure_ ? secure_->reset_error() : reset_error_; }
-bool Conversation::exchanging() const { return secure_ ? secure_->exchanging() : exchange_.active; }
+int Conversation::reset_error() const { return channel_ ? channel_->reset_error() : reset_error_; }
+bool Conversation::exchanging() const { return channel_ ? channel_->exchanging() : exchange_.active; }
 
 std::int64_t Conversation::patience() const {
-  if (secure_) return secure_->patience();
+  if (channel_) return channel_->patience();
   if (phase_ != Phase::kSniffing || program_finished_) return 0;
   if (!input_.empty()) return kLinePatience;
   return terms_.may_relay ? 0 : kSilencePatience;
 }
 
 bool Conversation::answers_inline() const {
-  if (secure_) {
-    return secure_->answers_inline() && to_upstream_.empty() && !program_finished_ &&
+  if (channel_) {
+    return channel_->answers_inline() && to_upstream_.empty() && !program_finished_ &&
            to_program_.size() < kEnough;
   }
   return phase_ != Phase::kRelay && !exchange_.active && to_upstream_.empty() &&
@@ -528,12 +564,12 @@ bool Conversation::answers_inline() const {
 }
 
 bool Conversation::wants_program() const {
-  if (secure_ && !secure_->wants_program()) return false;
+  if (channel_ && !channel_->wants_program()) return false;
   return !program_finished_ && to_upstream_.size() < kEnough && input_.size() < kEnough;
 }
 
 bool Conversation::wants_upstream() const {
-  return to_program_.size() < kEnough && (!secure_ || secure_->wants_upstream());
+  return to_program_.size() < kEnough && (!channel_ || channel_->wants_upstream());
 }
 
 Origin Conversation::origin() const { return {terms_.scheme, terms_.host, terms_.port}; }

@@ -2,10 +2,11 @@
 // real server come in, bytes for both and a few decisions (connect to the server, end, reset) go out.
 // The connection (connection.h) moves the bytes; another front end could as well.
 //
-//   sniffing -> http  -> relay     (the server switched protocols, or a message cannot be parsed)
-//            -> tls -> ended       (a conversation of its own inside: secure_channel.h)
-//            -> relay -> ended
-//            -> ended              (refused)
+//   sniffing -> http -> relay    (the server switched protocols, or a message cannot be parsed)
+//                    -> channel  (a tunnel through a proxy: tunnel.h)
+//            -> channel          (TLS: secure_channel.h; a conversation of its own is inside)
+//            -> relay
+//            -> ended            (refused; and where all the others lead)
 //
 // In `http`, one exchange at a time: what the program pipelines behind a forwarded request waits in
 // `input_` until its response is complete.
@@ -21,27 +22,31 @@
 
 #include "parser/request_parser.h"
 #include "parser/response_parser.h"
+#include "preload/engine/channel.h"
 #include "preload/engine/output.h"
 #include "preload/engine/sniff.h"
 #include "store/deck.h"
 
 namespace cassette {
 
-class SecureChannel;
 struct TlsSupport;
 
 class Conversation {
  public:
   /// Where the connection leads and what may be done with it.
   struct Terms {
-    std::string host;  ///< the name the program asked for, or the address
+    std::string host;     ///< the name the program asked for, or the address
+    std::string address;  ///< empty: it was made up for the name
     std::uint16_t port = 0;
     UpstreamPolicy policy = UpstreamPolicy::kNever;
     bool may_relay = false;  ///< bytes that are no HTTP may go to the real server
     bool reset_on_miss = false;
     const char* scheme = "http";
+    bool within_tls = false;  ///< of the same place
     /// Gives what TLS needs, when the first connection speaks it. nullptr: TLS is not handled.
     const TlsSupport& (*tls)() = nullptr;
+    /// May this place be recorded or replayed? Asked for the far end of a tunnel. nullptr: any may.
+    bool (*intercepts)(const std::string& host, std::uint16_t port) = nullptr;
     double replay_speed = 0;
   };
 
@@ -87,7 +92,7 @@ class Conversation {
   bool exchanging() const;
 
  private:
-  enum class Phase { kSniffing, kHttp, kTls, kRelay, kEnded };
+  enum class Phase { kSniffing, kHttp, kChannel, kRelay, kEnded };
   static constexpr std::size_t kEnough = 256 * 1024;
 
   /// The request that is being forwarded, and its response as far as it is known.
@@ -109,6 +114,9 @@ class Conversation {
   void refuse_protocol(const char* method, const char* what);
   std::size_t parse_requests(std::string_view bytes);
   void request_head();
+  bool is_intercepted(const UriView& target) const;
+  void tunnel_head();
+  void open_tunnel(std::string request);
   void request_complete();
   bool decide();
   void play(const Decision& decision);
@@ -148,7 +156,7 @@ class Conversation {
   Exchange exchange_;
   std::string scratch_;  ///< for responses that have to be framed anew
   bool program_finished_ = false;
-  std::unique_ptr<SecureChannel> secure_;  ///< in `tls`
+  std::unique_ptr<Channel> channel_;  ///< in `channel`
   Output to_program_;
   Output to_upstream_;
   bool ends_program_ = false;

@@ -32,15 +32,18 @@ class Engine {
   ConnectionPool connections;
   Service service;
   Judgements judgements;
+  Told told;
 
   /// Loads the TLS object with the first call, and makes or reads the session's authority.
-  const TlsSupport& tls();
+  TlsSupport& tls();
 
   /// What the process plays from. Opened with the first connection or name, so that loading the engine
   /// to end a session costs no cassette.
   Deck& deck() { return *deck_; }
   /// Who answers now; nullptr in mode `off`.
   std::shared_ptr<Player> player();
+  /// May anything go out to real servers?
+  bool asks_servers() const { return settings.mode != RecordMode::kNone; }
   /// May this place be recorded or replayed at all?
   bool intercepts(std::string_view name, std::uint16_t port) const;
 

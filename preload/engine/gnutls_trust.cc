@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <mutex>
 #include <vector>
 
 #include "preload/engine/entries.h"
@@ -39,6 +40,9 @@ struct GnuTls {
   int (*new_certificate)(Certificate*);
   int (*read_certificate)(Certificate, const Datum*, int);
   void (*free_certificate)(Certificate);
+  int (*next_authority)(TrustList, void** position, Certificate*);
+  int (*write_certificate)(Certificate, int, Datum*);
+  void (**free_memory)(void*);
 };
 
 Judgements* the_judgements;
@@ -63,7 +67,28 @@ bool find_all(void* object) {
          find(object, "gnutls_x509_trust_list_verify_crt2", it.verify_chain) &&
          find(object, "gnutls_x509_crt_init", it.new_certificate) &&
          find(object, "gnutls_x509_crt_import", it.read_certificate) &&
-         find(object, "gnutls_x509_crt_deinit", it.free_certificate);
+         find(object, "gnutls_x509_crt_deinit", it.free_certificate) &&
+         find(object, "gnutls_x509_trust_list_iter_get_ca", it.next_authority) &&
+         find(object, "gnutls_x509_crt_export2", it.write_certificate) &&
+         find(object, "gnutls_free", it.free_memory);
+}
+
+/// Whom the credentials trust, DER.
+std::vector<std::string> authorities_of(Credentials credentials) {
+  std::vector<std::string> all;
+  TrustList list = nullptr;
+  gnutls.get_trust_list(credentials, &list);
+  void* position = nullptr;
+  Certificate certificate = nullptr;
+  while (list != nullptr && gnutls.next_authority(list, &position, &certificate) >= 0) {
+    Datum der{};
+    if (gnutls.write_certificate(certificate, kDer, &der) >= 0) {
+      all.emplace_back(reinterpret_cast<const char*>(der.data), der.size);
+      (*gnutls.free_memory)(const_cast<unsigned char*>(der.data));
+    }
+    gnutls.free_certificate(certificate);
+  }
+  return all;
 }
 
 /// What the program's own store says of the real server's chain; 0: trusted.
@@ -93,40 +118,42 @@ unsigned status_of_chain(Credentials credentials, const Judgements::Server& serv
   return status;
 }
 
-/// Before the program checks its peer. Not 0: that is what it is to be told.
-unsigned prepare(Session session) {
+/// The program's check of its peer, with the session's authority among those that it trusts; and of the real
+/// server, whose failure is then the result.
+template <typename Check>
+int verify_session(Session session, unsigned* status, Check check) {
   unsigned count = 0;
   const Datum* peers = gnutls.get_peers(session, &count);
-  if (peers == nullptr || count == 0) return 0;
+  if (peers == nullptr || count == 0) return check();
   const std::string leaf(reinterpret_cast<const char*>(peers[0].data), peers[0].size);
   const Judgements::Server* server = the_judgements->server_of(leaf);
   Credentials credentials = nullptr;
   if (server == nullptr ||
       gnutls.get_credentials(session, kCertificateCredentials, &credentials) < 0) {
-    return 0;
+    return check();
   }
   if (!server->chain.empty()) {
-    const unsigned status = status_of_chain(credentials, *server);
-    the_judgements->judge(leaf, status == 0);
-    if (status != 0) return status;
+    const unsigned refused = status_of_chain(credentials, *server);
+    the_judgements->judge(leaf, refused == 0);
+    if (refused != 0) return *status = refused, 0;
   }
   const Datum authority{reinterpret_cast<const unsigned char*>(the_authority->data()),
                         static_cast<unsigned>(the_authority->size())};
   gnutls.add_trust(credentials, &authority, kDer);
-  return 0;
+  const int result = check();
+  if (result >= 0 && *status == 0) the_judgements->accept(leaf);
+  return result;
 }
 
 int verify(Session session, TypedData* data, unsigned elements, unsigned* status) {
-  if (unsigned refused = prepare(session)) return *status = refused, 0;
-  return gnutls.verify(session, data, elements, status);
+  return verify_session(session, status,
+                        [&] { return gnutls.verify(session, data, elements, status); });
 }
 int verify2(Session session, unsigned* status) {
-  if (unsigned refused = prepare(session)) return *status = refused, 0;
-  return gnutls.verify2(session, status);
+  return verify_session(session, status, [&] { return gnutls.verify2(session, status); });
 }
 int verify3(Session session, const char* host, unsigned* status) {
-  if (unsigned refused = prepare(session)) return *status = refused, 0;
-  return gnutls.verify3(session, host, status);
+  return verify_session(session, status, [&] { return gnutls.verify3(session, host, status); });
 }
 
 template <auto kFunction>
@@ -136,6 +163,21 @@ void* choose(void* object) {
 }
 
 }  // namespace
+
+void trust_in_gnutls(void* object, void* credentials, const std::string& authority, Trust& trust,
+                     bool asks_servers) {
+  static std::mutex mutex;
+  std::lock_guard guard(mutex);
+  if (gnutls.verify2 == nullptr && !find_all(object)) return;
+  if (asks_servers) {
+    std::vector<std::string> authorities = authorities_of(credentials);
+    std::erase(authorities, authority);
+    trust.saw_certificates(authorities, /*chosen=*/true);
+  }
+  const Datum der{reinterpret_cast<const unsigned char*>(authority.data()),
+                  static_cast<unsigned>(authority.size())};
+  gnutls.add_trust(credentials, &der, kDer);
+}
 
 void judge_in_gnutls(Judgements& judgements, const std::string& authority) {
   the_judgements = &judgements;

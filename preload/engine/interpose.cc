@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <exception>
 
+#include "preload/engine/bundles.h"
 #include "preload/engine/connect.h"
 #include "preload/engine/engine.h"
+#include "preload/engine/gnutls_trust.h"
 #include "preload/engine/names.h"
 #include "preload/engine/program_api.h"
 #include "store/log.h"
@@ -187,6 +189,21 @@ int interpose_gethostbyaddr_r(const void* address, socklen_t length, int family,
   });
 }
 
+int interpose_merge_bundle(int fd, Bundle kind) {
+  return guarded([&] { return merge_bundle(fd, kind); });
+}
+
+void interpose_trust_in_gnutls(void* object, void* credentials) {
+  guarded([&] {
+    TlsSupport& support = engine().tls();
+    if (support.api != nullptr) {
+      trust_in_gnutls(object, credentials, support.api->authority_der(), support.trust,
+                      engine().asks_servers());
+    }
+    return 0;
+  });
+}
+
 void interpose_leave() {
   guarded([] {
     engine().leave();
@@ -212,6 +229,8 @@ const EngineApi& interpose_api() {
       .getnameinfo = interpose_getnameinfo,
       .gethostbyname_r = interpose_gethostbyname_r,
       .gethostbyaddr_r = interpose_gethostbyaddr_r,
+      .merge_bundle = interpose_merge_bundle,
+      .trust_in_gnutls = interpose_trust_in_gnutls,
       .leave = interpose_leave,
       .program = &kProgramApi,
   };

@@ -1,11 +1,12 @@
 // Is the real server to be trusted? The program decides that, where it can be asked: it checks the
-// certificate that we present, and inside that check (preload/hooks/trust.cc) its own store judges the
+// certificate that we present, and inside that check (openssl_trust.h, gnutls_trust.h) its own store judges the
 // real server's chain too. Here both sides meet: by the certificate that was presented.
 //
 // Thread safety: everything from any thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -23,12 +24,15 @@ class Judgements {
     std::string name;
     std::vector<std::string> chain;  ///< DER, its own certificate first; empty: nobody was asked
     bool is_for_name = true;
+    bool may_be_asked = false;  ///< later, when there is something to record
   };
+  /// Is a chain (DER, the server's own first) trusted? Called in any thread.
+  using Judge = std::function<bool(const std::vector<std::string>& chain)>;
 
   /// A program is shown `leaf` (DER).
   void present(const std::string& leaf, Server server) {
     std::lock_guard guard(mutex_);
-    entries_.try_emplace(leaf, Entry{std::move(server), Verdict::kUnknown});
+    entries_.try_emplace(leaf, Entry{std::move(server), Verdict::kUnknown, false, {}});
   }
   /// nullptr: the certificate is none of ours. Valid for ever.
   const Server* server_of(const std::string& leaf) {
@@ -48,6 +52,38 @@ class Judgements {
     return found == entries_.end() ? Verdict::kUnknown : found->second.verdict;
   }
 
+  /// The judge for a server that is asked long after the program's check of `leaf`. The first one stays.
+  bool wants_late_judge(const std::string& leaf) {
+    std::lock_guard guard(mutex_);
+    auto found = entries_.find(leaf);
+    return found != entries_.end() && found->second.server.may_be_asked && !found->second.late_judge;
+  }
+  void set_late_judge(const std::string& leaf, Judge judge) {
+    std::lock_guard guard(mutex_);
+    if (auto found = entries_.find(leaf); found != entries_.end())
+      found->second.late_judge = std::move(judge);
+  }
+  /// False when there is no judge.
+  bool judge_late(const std::string& leaf, const std::vector<std::string>& chain) {
+    Judge judge;
+    {
+      std::lock_guard guard(mutex_);
+      if (auto found = entries_.find(leaf); found != entries_.end())
+        judge = found->second.late_judge;
+    }
+    return judge && judge(chain);
+  }
+  /// The program's own check of `leaf` succeeded.
+  void accept(const std::string& leaf) {
+    std::lock_guard guard(mutex_);
+    if (auto found = entries_.find(leaf); found != entries_.end()) found->second.accepted = true;
+  }
+  bool accepted(const std::string& leaf) {
+    std::lock_guard guard(mutex_);
+    auto found = entries_.find(leaf);
+    return found != entries_.end() && found->second.accepted;
+  }
+
   void lock() { mutex_.lock(); }
   void unlock() { mutex_.unlock(); }
 
@@ -55,6 +91,8 @@ class Judgements {
   struct Entry {
     Server server;
     Verdict verdict = Verdict::kUnknown;
+    bool accepted = false;
+    Judge late_judge;
   };
   std::mutex mutex_;
   std::map<std::string, Entry> entries_;

@@ -36,20 +36,6 @@ const TlsApi* load(std::string* problem) {
   return api;
 }
 
-/// What the program would trust, as far as the environment says it, then what the system trusts.
-std::vector<std::string> trusted_files(const Engine& engine) {
-  std::vector<std::string> files;
-  for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
-                           "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"}) {
-    // Not of the library's snapshot, which has its own variables alone.
-    const char* file = std::getenv(name);
-    if (file != nullptr && file[0] != '\0') files.emplace_back(file);
-  }
-  files.emplace_back("/etc/ssl/certs/ca-certificates.crt");
-  if (!engine.settings.tls_ca_file.empty()) files.push_back(engine.settings.tls_ca_file);
-  return files;
-}
-
 /// Again when further libraries were loaded.
 void bring_trust() {
   static std::mutex mutex;
@@ -63,12 +49,13 @@ void bring_trust() {
 
 }  // namespace
 
-const TlsSupport& Engine::tls() {
+TlsSupport& Engine::tls() {
   std::call_once(tls_once_, [this] {
     tls_.judgements = &judgements;
+    tls_.told = &told;
     tls_.bring_trust = bring_trust;
     tls_.insecure = settings.tls_insecure_hosts;
-    tls_.trusted = trusted_files(*this);
+    tls_.trust.begin(host.environment, settings.tls_ca_file);
     const TlsApi* api = load(&tls_.problem);
     if (api != nullptr) {
       auto file = deck_->authority_file();

@@ -24,6 +24,7 @@ struct OpenSsl {
   int (*verify_cert)(StoreContext*);
   Store* (*get_store)(StoreContext*);
   Certificate* (*get_cert)(StoreContext*);
+  int (*keep_store)(Store*);
   int (*add_cert)(Store*, Certificate*);
   Certificate* (*read_cert)(Certificate**, const unsigned char**, long);
   int (*write_cert)(Certificate*, unsigned char**);
@@ -33,6 +34,7 @@ struct OpenSsl {
   void (*free_context)(StoreContext*);
   Parameters* (*get_parameters)(StoreContext*);
   int (*set_parameters)(Parameters*, const Parameters*);
+  int (*set_purpose)(StoreContext*, const char*);
   int (*get_error)(StoreContext*);
   void (*set_error)(StoreContext*, int);
   Stack* (*new_stack)();
@@ -43,6 +45,7 @@ struct OpenSsl {
   int (*pop_to_mark)();
 };
 
+constexpr int kUnspecified = 1;        // X509_V_ERR_UNSPECIFIED
 constexpr int kHostnameMismatch = 62;  // X509_V_ERR_HOSTNAME_MISMATCH
 constexpr char kReplaced[] = "X509_verify_cert";
 
@@ -59,6 +62,7 @@ bool find_all(void* object, OpenSsl& it) {
   return find(object, kReplaced, it.verify_cert) &&
          find(object, "X509_STORE_CTX_get0_store", it.get_store) &&
          find(object, "X509_STORE_CTX_get0_cert", it.get_cert) &&
+         find(object, "X509_STORE_up_ref", it.keep_store) &&
          find(object, "X509_STORE_add_cert", it.add_cert) &&
          find(object, "d2i_X509", it.read_cert) && find(object, "i2d_X509", it.write_cert) &&
          find(object, "X509_free", it.free_cert) &&
@@ -67,6 +71,7 @@ bool find_all(void* object, OpenSsl& it) {
          find(object, "X509_STORE_CTX_free", it.free_context) &&
          find(object, "X509_STORE_CTX_get0_param", it.get_parameters) &&
          find(object, "X509_VERIFY_PARAM_set1", it.set_parameters) &&
+         find(object, "X509_STORE_CTX_set_default", it.set_purpose) &&
          find(object, "X509_STORE_CTX_get_error", it.get_error) &&
          find(object, "X509_STORE_CTX_set_error", it.set_error) &&
          find(object, "OPENSSL_sk_new_null", it.new_stack) &&
@@ -78,9 +83,10 @@ bool find_all(void* object, OpenSsl& it) {
 
 // ---- the check ----
 
-/// The real server's chain before the program's store.
-bool is_chain_trusted(const OpenSsl& it, StoreContext* context,
-                      const std::vector<std::string>& chain) {
+/// The real server's chain before the program's store. 0 (X509_V_OK), or why it is not trusted. `like`: whose
+/// parameters hold (the host's name, the purpose, the depth), or nullptr.
+int problem_of_chain(const OpenSsl& it, Store* store, StoreContext* like,
+                     const std::vector<std::string>& chain) {
   Stack* rest = it.new_stack();
   std::vector<Certificate*> certificates;
   for (const std::string& der : chain) {
@@ -91,18 +97,32 @@ bool is_chain_trusted(const OpenSsl& it, StoreContext* context,
     certificates.push_back(certificate);
   }
   StoreContext* other = it.new_context();
-  bool trusted = false;
+  int problem = kUnspecified;
   if (other != nullptr && !certificates.empty() &&
-      it.init_context(other, it.get_store(context), certificates.front(), rest) == 1) {
-    // What the program asks for: the host's name, the purpose, the depth.
-    it.set_parameters(it.get_parameters(other), it.get_parameters(context));
-    trusted = it.verify_cert(other) == 1;
-    if (!trusted) it.set_error(context, it.get_error(other));
+      it.init_context(other, store, certificates.front(), rest) == 1) {
+    if (like != nullptr) {
+      it.set_parameters(it.get_parameters(other), it.get_parameters(like));
+    } else {
+      it.set_purpose(other, "ssl_server");
+    }
+    problem = it.verify_cert(other) == 1 ? 0 : it.get_error(other);
   }
   if (other != nullptr) it.free_context(other);
   it.free_stack(rest);
   for (Certificate* certificate : certificates) it.free_cert(certificate);
-  return trusted;
+  return problem;
+}
+
+/// The server is asked when something is to be recorded, long after this handshake: the program's store is
+/// kept for that, for as long as the process lives.
+void judge_later(const OpenSsl& it, const std::string& leaf, Store* store) {
+  if (!the_judgements->wants_late_judge(leaf) || it.keep_store(store) != 1) return;
+  the_judgements->set_late_judge(leaf, [&it, store](const std::vector<std::string>& chain) {
+    it.set_mark();
+    const bool trusted = problem_of_chain(it, store, nullptr, chain) == 0;
+    it.pop_to_mark();
+    return trusted;
+  });
 }
 
 int verify(const OpenSsl& it, StoreContext* context) {
@@ -115,15 +135,16 @@ int verify(const OpenSsl& it, StoreContext* context) {
   const Judgements::Server* server = the_judgements->server_of(leaf);
   if (server == nullptr) return it.verify_cert(context);
   if (!server->chain.empty()) {
-    bool trusted = is_chain_trusted(it, context, server->chain);
-    if (trusted && !server->is_for_name) {
-      // The program compares the name with our certificate, which has the right one in any case.
-      it.set_error(context, kHostnameMismatch);
-      trusted = false;
+    int problem = problem_of_chain(it, it.get_store(context), context, server->chain);
+    // The program compares the name with our certificate, which has the right one in any case.
+    if (problem == 0 && !server->is_for_name) problem = kHostnameMismatch;
+    the_judgements->judge(leaf, problem == 0);
+    if (problem != 0) {
+      it.set_error(context, problem);
+      return 0;
     }
-    the_judgements->judge(leaf, trusted);
-    if (!trusted) return 0;
   }
+  judge_later(it, leaf, it.get_store(context));
   auto* at = reinterpret_cast<const unsigned char*>(the_authority->data());
   if (Certificate* authority =
           it.read_cert(nullptr, &at, static_cast<long>(the_authority->size()))) {
@@ -132,7 +153,9 @@ int verify(const OpenSsl& it, StoreContext* context) {
     it.pop_to_mark();
     it.free_cert(authority);
   }
-  return it.verify_cert(context);
+  const int result = it.verify_cert(context);
+  if (result == 1) the_judgements->accept(leaf);
+  return result;
 }
 
 /// As X509_verify_cert(3). A process may have more than one OpenSSL: each has its own entry here.

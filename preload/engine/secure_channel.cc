@@ -14,11 +14,25 @@ namespace cassette {
 
 using State = TlsStream::State;
 
+namespace {
+
+/// Whom a program may mean that does not say it: the name that it resolved, or the address. Nobody asks
+/// us for the address of localhost.
+ServerNames names_of(const Conversation::Terms& terms) {
+  ServerNames names{terms.host};
+  if (!terms.address.empty() && terms.address != terms.host) names.push_back(terms.address);
+  if (terms.address == "127.0.0.1" || terms.address == "::1") names.emplace_back("localhost");
+  return names;
+}
+
+}  // namespace
+
 SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support)
     : deck_(deck),
       terms_(std::move(terms)),
       support_(support),
-      server_(support.api->accept(terms_.host)) {}
+      // A recording looks at the server's certificate each time.
+      server_(support.api->accept(names_of(terms_), terms_.policy == UpstreamPolicy::kNever)) {}
 
 void SecureChannel::from_program(std::string_view bytes) {
   if (failed_) return;
@@ -29,6 +43,7 @@ void SecureChannel::from_program(std::string_view bytes) {
     inner_ ? fail(server_->problem()) : program_turned_us_down();
     return;
   }
+  heard_ = heard_ || !plain_.empty();
   if (inner_ && !plain_.empty()) {
     std::string plain = std::exchange(plain_, {});
     inner_->from_program(plain);
@@ -38,6 +53,7 @@ void SecureChannel::from_program(std::string_view bytes) {
 
 void SecureChannel::program_finished() {
   if (std::exchange(program_closed_, true) || failed_) return;
+  if (!heard_ && !leaf_.empty()) program_lost_interest();
   if (inner_) {
     inner_->program_finished();
   } else {
@@ -84,7 +100,7 @@ void SecureChannel::upstream_failed(int error) {
 /// From one step of the handshake to the next.
 void SecureChannel::go_on() {
   if (failed_) return;
-  if (server_->wants_certificate() && !presented_) {
+  if (server_->wants_certificate()) {
     if (terms_.policy == UpstreamPolicy::kAtConnect && !client_) reach_server();
     if (!client_ || client_->state() == State::kOpen || client_->state() == State::kClosed)
       present();
@@ -95,72 +111,108 @@ void SecureChannel::go_on() {
   if (client_ && plain_.empty() && server_->state() == State::kOpen) return;
   // The program has accepted our certificate; and the server's, where it could be asked.
   if (client_ && !is_trusted()) {
-    fail(
-        "the server's certificate is not trusted (" + client_->distrust() +
-        "); CASSETTE_TLS_CA_FILE names further authorities, CASSETTE_TLS_INSECURE_HOSTS hosts that are not "
-        "checked");
+    fail(distrusted());
     return;
   }
   trusted_ = client_ != nullptr;
   Conversation::Terms terms = terms_;
   terms.scheme = "https";
-  terms.host = server_->server_name();
-  terms.tls = nullptr;
+  terms.host = name();
+  terms.within_tls = true;
   inner_ = std::make_unique<Conversation>(deck_, std::move(terms));
 }
 
 void SecureChannel::present() {
-  presented_ = true;
   std::string tag;
-  if (client_ && !client_->chain().empty()) {
-    const std::string& certificate = client_->chain().front();
+  ServerNames names = server_->server_names();
+  if (client_) {
+    const std::string& certificate = client_->chain().empty() ? tag : client_->chain().front();
     XXH128_hash_t hash = XXH3_128bits(certificate.data(), certificate.size());
     tag.assign(reinterpret_cast<const char*>(&hash), sizeof hash);
+    // What the real one is not called is not in ours, so that the program's check is worth something.
+    if (!client_->matching_names().empty()) names = client_->matching_names();
   }
-  leaf_ = server_->present(tag);
+  leaf_ = server_->present(names, tag);
   support_.judgements->present(
-      leaf_, {server_->server_name(), client_ ? client_->chain() : std::vector<std::string>(),
-              !client_ || client_->is_for_name()});
+      leaf_, {names.front(), client_ ? client_->chain() : std::vector<std::string>(),
+              !client_ || !client_->matching_names().empty(),
+              !client_ && terms_.policy == UpstreamPolicy::kOnDemand});
   support_.bring_trust();
   server_->receive({}, plain_);
 }
 
 void SecureChannel::reach_server() {
-  client_ = support_.api->connect(server_->server_name(), support_.trusted);
+  client_ = support_.api->connect(server_->server_names(), support_.trust.anchors());
 }
 
 /// A server that is only reached now, on demand, behind a handshake that needed none.
 void SecureChannel::check_server() {
   if (std::exchange(checked_, true) || !inner_ || trusted_) return;
   trusted_ = is_trusted();
-  if (!trusted_) fail("the server's certificate is not trusted (" + client_->distrust() + ")");
+  if (!trusted_) fail(distrusted());
 }
 
 /// By the program's own store, or by the files that the user or the system names. A program that distrusts
 /// the server and goes on all the same checks nothing: then it is the files that count.
 bool SecureChannel::is_trusted() const {
-  if (support_.insecure.contains(server_->server_name(), terms_.port)) return true;
-  if (!client_->is_for_name()) return false;
+  if (support_.insecure.contains(name(), terms_.port)) return true;
+  if (client_->matching_names().empty()) return false;
   return client_->distrust().empty() ||
-         support_.judgements->verdict(leaf_) == Judgements::Verdict::kTrusted;
+         support_.judgements->verdict(leaf_) == Judgements::Verdict::kTrusted ||
+         support_.judgements->judge_late(leaf_, client_->chain());
+}
+
+std::string SecureChannel::distrusted() const {
+  return "the server's certificate is not trusted (" + client_->distrust() +
+         "); CASSETTE_TLS_CA_FILE names further authorities, CASSETTE_TLS_INSECURE_HOSTS hosts that are not "
+         "checked";
 }
 
 void SecureChannel::program_turned_us_down() {
-  if (support_.judgements->verdict(leaf_) == Judgements::Verdict::kDistrusted) {
-    fail("the program does not trust the server's certificate: not recorded");
-    return;
+  const std::string program = program_invocation_short_name;
+  constexpr char kLetThrough[] = "ignore-hosts lets the host through, unrecorded";
+  if (server_->refusal() == TlsServerStream::Refusal::kNoHttp1) {
+    fail(program + " offers no HTTP/1.1 within TLS, and HTTP/2 is not handled; " + kLetThrough);
+  } else if (support_.judgements->verdict(leaf_) == Judgements::Verdict::kDistrusted) {
+    fail(program + " does not trust the server's certificate (" + client_->distrust() +
+         "): not recorded");
+  } else if (server_->refusal() == TlsServerStream::Refusal::kCertificate) {
+    fail(program + " does not accept the session's certificate (" + server_->problem() +
+         "): set SSL_CERT_FILE to the file of certificates that it reads; " + kLetThrough);
+  } else {
+    fail("the TLS handshake with " + program + " failed: " + server_->problem());
   }
-  fail(
-      "the program's TLS handshake failed (" + server_->problem() +
-      "): it does not trust the session's authority, which nothing could bring to it; ignore-hosts lets "
-      "this host through unrecorded");
+}
+
+/// Some close without a word when they do not like the certificate (Node), others just changed their mind.
+void SecureChannel::program_lost_interest() {
+  const Judgements::Verdict verdict = support_.judgements->verdict(leaf_);
+  const std::string program = program_invocation_short_name;
+  if (verdict == Judgements::Verdict::kDistrusted) {
+    tell(program + " does not trust the server's certificate: not recorded");
+  } else if (!support_.judgements->accepted(leaf_)) {
+    tell(program +
+         " closed the TLS connection before it asked for anything; if it did so for the session's "
+         "certificate, set SSL_CERT_FILE to the file of certificates that it reads");
+  }
 }
 
 void SecureChannel::fail(const std::string& problem) {
-  log(LogLevel::kError, place() + ": " + problem);
+  tell(problem);
   server_->fail(problem);
   failed_ = true;
   if (inner_) inner_->upstream_failed(ECONNRESET);
+}
+
+void SecureChannel::tell(const std::string& message) const {
+  const std::string line = place() + ": " + message;
+  if (support_.told->first(line)) log(LogLevel::kError, line);
+}
+
+/// After an alert comes the end of the stream.
+int SecureChannel::reset_error() const {
+  if (failed_) return reset_error_;
+  return inner_ ? inner_->reset_error() : 0;
 }
 
 void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time now) {
@@ -196,7 +248,7 @@ bool SecureChannel::answers_inline() const {
 }
 
 std::string SecureChannel::place() const {
-  return server_->server_name() + ":" + std::to_string(terms_.port);
+  return name() + ":" + std::to_string(terms_.port);
 }
 
 }  // namespace cassette

@@ -14,8 +14,11 @@
 #include <string_view>
 #include <vector>
 
+#include "preload/engine/channel.h"
 #include "preload/engine/conversation.h"
 #include "preload/engine/judgements.h"
+#include "preload/engine/told.h"
+#include "preload/engine/trust.h"
 #include "preload/tls_api.h"
 
 namespace cassette {
@@ -24,42 +27,40 @@ namespace cassette {
 struct TlsSupport {
   const TlsApi* api = nullptr;  ///< nullptr: `problem` says why
   std::string problem;
-  std::vector<std::string>
-      trusted;        ///< files of certificates that real servers are checked against
+  Trust trust;        ///< what real servers are checked against, where the program cannot be asked
   HostList insecure;  ///< hosts that are not checked
   Judgements* judgements = nullptr;
+  Told* told = nullptr;
   /// Lets the program's TLS libraries know the session's authority, and ask `judgements`.
   void (*bring_trust)() = nullptr;
 };
 
-class SecureChannel {
+class SecureChannel final : public Channel {
  public:
   SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support);
 
-  void from_program(std::string_view bytes);
-  void program_finished();
-  void from_upstream(std::string_view bytes);
-  void upstream_finished();
-  void upstream_failed(int error);
-  void deadline_passed() {
+  void from_program(std::string_view bytes) override;
+  void program_finished() override;
+  void from_upstream(std::string_view bytes) override;
+  void upstream_finished() override;
+  void upstream_failed(int error) override;
+  void deadline_passed() override {
     if (inner_) inner_->deadline_passed();
   }
 
-  /// Moves what is due to both sides.
-  void pump(Output& to_program, Output& to_upstream, Output::Time now);
-  /// When the next plain bytes are due; 0: none wait.
-  Output::Time next_due() const { return inner_ ? inner_->to_program().next_due() : 0; }
+  void pump(Output& to_program, Output& to_upstream, Output::Time now) override;
+  Output::Time next_due() const override { return inner_ ? inner_->next_due() : 0; }
 
-  bool ends_program() const {
+  bool ends_program() const override {
     return failed_ || (inner_ && inner_->ends_program() && inner_->to_program().empty());
   }
-  bool ends_upstream() const { return failed_ || (inner_ && inner_->ends_upstream()); }
-  int reset_error() const { return inner_ ? inner_->reset_error() : reset_error_; }
-  bool answers_inline() const;
-  bool wants_program() const { return !inner_ || inner_->wants_program(); }
-  bool wants_upstream() const { return !inner_ || inner_->wants_upstream(); }
-  std::int64_t patience() const { return inner_ ? inner_->patience() : 0; }
-  bool exchanging() const { return inner_ && inner_->exchanging(); }
+  bool ends_upstream() const override { return failed_ || (inner_ && inner_->ends_upstream()); }
+  int reset_error() const override;
+  bool answers_inline() const override;
+  bool wants_program() const override { return !inner_ || inner_->wants_program(); }
+  bool wants_upstream() const override { return !inner_ || inner_->wants_upstream(); }
+  std::int64_t patience() const override { return inner_ ? inner_->patience() : 0; }
+  bool exchanging() const override { return inner_ && inner_->exchanging(); }
 
  private:
   void go_on();
@@ -67,8 +68,12 @@ class SecureChannel {
   void reach_server();
   void check_server();
   void program_turned_us_down();
+  void program_lost_interest();
   void fail(const std::string& problem);
+  void tell(const std::string& message) const;
   bool is_trusted() const;
+  std::string distrusted() const;
+  const std::string& name() const { return server_->server_names().front(); }
   std::string place() const;
 
   Deck& deck_;
@@ -79,7 +84,7 @@ class SecureChannel {
   std::unique_ptr<Conversation> inner_;      ///< once the program's handshake is over
   std::string leaf_;                         ///< the certificate that the program got
   std::string plain_;
-  bool presented_ = false;
+  bool heard_ = false;  ///< something in plain text from the program
   bool checked_ = false;
   bool trusted_ = false;  ///< the real server: not a byte of a request goes to it before
   bool failed_ = false;

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "preload/hooks/bundles.h"
 #include "preload/hooks/message.h"
 #include "store/settings/setting_names.h"
 #include "store/settings/tree.h"
@@ -43,8 +44,13 @@ bool begins_with(const char* text, const char* prefix) {
 
 void take_snapshot() {
   auto matters = [](const char* entry) {
+    for (const char* const* name = kBundleVariables; *name != nullptr; ++name) {
+      if (begins_with(entry, *name) && entry[std::strlen(*name)] == '=') return true;
+    }
     return begins_with(entry, "CASSETTE") || begins_with(entry, "CI=") ||
-           begins_with(entry, "HOME=") || begins_with(entry, "XDG_STATE_HOME=");
+           begins_with(entry, "HOME=") || begins_with(entry, "XDG_STATE_HOME=") ||
+           begins_with(entry, "JAVA_TOOL_OPTIONS=") || begins_with(entry, "JDK_JAVA_OPTIONS=") ||
+           begins_with(entry, "_JAVA_OPTIONS=");
   };
   std::size_t size = 1;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -159,15 +165,27 @@ void join_tree() {
   take_snapshot();
 }
 
+// Node has its own certificates, and no other way to be told of one more.
+void bring_node_trust(bool on) {
+  static constexpr char kName[] = "NODE_EXTRA_CA_CERTS";
+  const char* value = environment(kName);
+  if (on && (value == nullptr || value[0] == '\0')) put_variable(kName, kAuthorityFile);
+  if (!on && value != nullptr && std::strcmp(value, kAuthorityFile) == 0)
+    put_variable(kName, nullptr);
+}
+
 void start() {
   int saved = errno;
   take_snapshot();
   check_settings();
   const char* mode = environment("CASSETTE_MODE");
-  if (mode == nullptr || std::strcmp(mode, "off") != 0) {
+  const bool on = mode == nullptr || std::strcmp(mode, "off") != 0;
+  if (on) {
     join_tree();
+    note_chosen_bundles(environment, given_count, given_arguments);
     active.store(true, std::memory_order_release);
   }
+  bring_node_trust(on);
   errno = saved;
 }
 
@@ -184,6 +202,7 @@ const HostApi host = {
     [] { inside_engine = true; },
     environment,
     put_variable,
+    java_store_password,
 };
 
 // The engine is installed beside this library; nothing else decides where it is looked for.

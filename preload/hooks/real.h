@@ -2,8 +2,10 @@
 // Resolved by the library's constructor, or by the first hook that is called before it ran.
 #pragma once
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -20,6 +22,13 @@ ssize_t __send(int fd, const void* bytes, size_t size, int flags);
 ssize_t __write(int fd, const void* bytes, size_t size);
 int __close(int fd);
 int __dup2(int from, int to) noexcept;
+int __open(const char* path, int flags, ...);
+int __open64(const char* path, int flags, ...);
+int __open_2(const char* path, int flags);
+int __open64_2(const char* path, int flags);
+int __openat_2(int directory, const char* path, int flags);
+int __openat64_2(int directory, const char* path, int flags);
+int gnutls_credentials_set(void* session, int type, void* credentials);
 }
 
 namespace cassette {

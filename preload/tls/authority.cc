@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
@@ -57,22 +58,29 @@ bool add_extension(X509* certificate, X509* issuer, int kind, const char* value)
 }
 
 /// Not from text, in which a name could say more than one.
-bool add_alternative_name(X509* certificate, const std::string& name) {
+bool push_name(GENERAL_NAMES* names, const std::string& name) {
   unsigned char address[16];
   const int size = inet_pton(AF_INET, name.c_str(), address) == 1    ? 4
                    : inet_pton(AF_INET6, name.c_str(), address) == 1 ? 16
                                                                      : 0;
   GENERAL_NAME* one = GENERAL_NAME_new();
-  GENERAL_NAMES* all = GENERAL_NAMES_new();
   ASN1_STRING* text = ASN1_STRING_type_new(size != 0 ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
-  bool good = one != nullptr && all != nullptr && text != nullptr;
-  if (good) {
-    good = size != 0 ? ASN1_STRING_set(text, address, size) == 1
-                     : ASN1_STRING_set(text, name.data(), static_cast<int>(name.size())) == 1;
-    GENERAL_NAME_set0_value(one, size != 0 ? GEN_IPADD : GEN_DNS, text);
-    good = good && sk_GENERAL_NAME_push(all, one) > 0 &&
-           X509_add1_ext_i2d(certificate, NID_subject_alt_name, all, 0, X509V3_ADD_DEFAULT) == 1;
+  if (one == nullptr || text == nullptr || sk_GENERAL_NAME_push(names, one) <= 0) {
+    GENERAL_NAME_free(one);
+    ASN1_STRING_free(text);
+    return false;
   }
+  GENERAL_NAME_set0_value(one, size != 0 ? GEN_IPADD : GEN_DNS, text);
+  return ASN1_STRING_set(text, size != 0 ? static_cast<const void*>(address) : name.data(),
+                         size != 0 ? size : static_cast<int>(name.size())) == 1;
+}
+
+bool add_alternative_names(X509* certificate, const ServerNames& names) {
+  GENERAL_NAMES* all = GENERAL_NAMES_new();
+  bool good = all != nullptr;
+  for (const std::string& name : names) good = good && push_name(all, name);
+  good = good &&
+         X509_add1_ext_i2d(certificate, NID_subject_alt_name, all, 0, X509V3_ADD_DEFAULT) == 1;
   GENERAL_NAMES_free(all);
   return good;
 }
@@ -148,6 +156,7 @@ std::string openssl_problem() {
 
 Result<std::unique_ptr<Authority>> Authority::open(const std::string& file) {
   std::unique_ptr<Authority> authority(new Authority);
+  authority->file_ = file;
   if (!exists(file)) {
     auto bytes = make_bytes();
     if (!bytes) return bytes.error();
@@ -199,24 +208,58 @@ Result<void> Authority::adopt(std::string_view bytes) {
   return {};
 }
 
-X509* Authority::leaf(const std::string& name, const std::string& tag) {
+X509* Authority::leaf(const ServerNames& names, const std::string& tag) {
   std::lock_guard guard(mutex_);
-  Owned<X509>& known = leaves_[{name, tag}];
-  if (known) return known.get();
+  Owned<X509>& known = leaves_[{names, tag}];
+  if (!known) known = shared_leaf(names, tag);
+  return known.get();
+}
+
+/// As the first process that needed it made it.
+Owned<X509> Authority::shared_leaf(const ServerNames& names, const std::string& tag) const {
+  std::string key = tag;
+  for (const std::string& name : names) key += '\0' + name;
+  unsigned char sum[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), sum);
+  std::string file = file_ + "-leaf-";
+  constexpr std::size_t kShort = 16;
+  for (std::size_t i = 0; i < kShort; ++i) {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    file += kDigits[sum[i] >> 4];
+    file += kDigits[sum[i] & 15];
+  }
+  auto read = [&]() -> Owned<X509> {
+    auto bytes = exists(file) ? read_file(file) : Result<std::string>(Error{});
+    if (!bytes) return nullptr;
+    auto* at = reinterpret_cast<const unsigned char*>(bytes->data());
+    return Owned<X509>(d2i_X509(nullptr, &at, static_cast<long>(bytes->size())));
+  };
+  if (Owned<X509> theirs = read()) return theirs;
+  Owned<X509> made = make_leaf(names);
+  if (!made) return nullptr;
+  // Where it cannot be shared, each process has its own: they are as good.
+  const std::string temporary = file + "." + unique_suffix();
+  if (!write_new_file(temporary, der_of<X509>(made.get(), i2d_X509))) return made;
+  const bool first = link(temporary.c_str(), file.c_str()) == 0;
+  unlink(temporary.c_str());
+  if (first) return made;
+  Owned<X509> theirs = read();
+  return theirs ? std::move(theirs) : std::move(made);
+}
+
+Owned<X509> Authority::make_leaf(const ServerNames& names) const {
   Owned<X509> certificate(X509_new());
   X509* it = certificate.get();
-  // What all clients of ../docs accept: Python 3.13 insists on the authority's key identifier.
-  bool good = it != nullptr && set_common(it, leaf_key_.get()) && set_name(it, name) &&
+  // What all clients accept: Python 3.13 insists on the authority's key identifier.
+  bool good = it != nullptr && set_common(it, leaf_key_.get()) && set_name(it, names.front()) &&
               X509_set_issuer_name(it, X509_get_subject_name(certificate_.get())) == 1 &&
               add_extension(it, certificate_.get(), NID_basic_constraints, "critical,CA:FALSE") &&
               add_extension(it, certificate_.get(), NID_key_usage, "critical,digitalSignature") &&
               add_extension(it, certificate_.get(), NID_ext_key_usage, "serverAuth") &&
               add_extension(it, certificate_.get(), NID_subject_key_identifier, "hash") &&
               add_extension(it, certificate_.get(), NID_authority_key_identifier, "keyid:always") &&
-              add_alternative_name(it, name) && X509_sign(it, key_.get(), EVP_sha256()) != 0;
-  if (!good) return nullptr;
-  known = std::move(certificate);
-  return known.get();
+              add_alternative_names(it, names) && X509_sign(it, key_.get(), EVP_sha256()) != 0;
+  return good ? std::move(certificate) : nullptr;
 }
 
 }  // namespace cassette

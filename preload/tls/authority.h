@@ -5,6 +5,8 @@
 // The file (owner-only, made under another name and linked: the first wins):
 //   "cassauth1\n", then three times a 32-bit length and that many bytes: the authority's certificate
 //   (DER), its key, the key of all leaves (both PKCS#8, DER); then 80 bytes of ticket keys.
+// Beside it, the certificates of servers: `<file>-leaf-<hash of what it was made for>`, DER. They are
+// public.
 //
 // Thread safety: leaf() from any thread; the rest is constant.
 #pragma once
@@ -17,6 +19,7 @@
 #include <string>
 
 #include "parser/result.h"
+#include "preload/tls_api.h"
 
 namespace cassette {
 
@@ -40,20 +43,23 @@ class Authority {
   /// For resumption in every process of the session.
   const std::string& ticket_keys() const { return ticket_keys_; }
 
-  /// A certificate for a host name or address; valid as long as this. `tag` tells certificates of one
-  /// name apart. nullptr: no memory.
-  X509* leaf(const std::string& name, const std::string& tag);
+  /// A certificate for a server's host names and addresses; valid as long as this, and the same in
+  /// every process of the session. `tag` tells certificates of the same names apart. nullptr: no memory.
+  X509* leaf(const ServerNames& names, const std::string& tag);
 
  private:
   Authority() = default;
   Result<void> adopt(std::string_view bytes);
+  Owned<X509> make_leaf(const ServerNames& names) const;
+  Owned<X509> shared_leaf(const ServerNames& names, const std::string& tag) const;
 
+  std::string file_;
   Owned<X509> certificate_;
   Owned<EVP_PKEY> key_;
   Owned<EVP_PKEY> leaf_key_;
   std::string pem_, der_, ticket_keys_;
   std::mutex mutex_;
-  std::map<std::pair<std::string, std::string>, Owned<X509>> leaves_;
+  std::map<std::pair<ServerNames, std::string>, Owned<X509>> leaves_;
 };
 
 /// What OpenSSL says went wrong last; empties its list.

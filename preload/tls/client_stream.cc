@@ -16,18 +16,21 @@ bool is_address(const std::string& name) {
          inet_pton(AF_INET6, name.c_str(), bytes) == 1;
 }
 
-/// One for each set of files; never freed.
-SSL_CTX* context_for(const std::vector<std::string>& trusted) {
+/// One for each set of anchors; never freed.
+SSL_CTX* context_for(const Anchors& anchors) {
   static std::mutex mutex;
-  static auto* contexts = new std::map<std::vector<std::string>, Owned<SSL_CTX>>;
+  static auto* contexts = new std::map<Anchors, Owned<SSL_CTX>>;
   std::lock_guard guard(mutex);
-  Owned<SSL_CTX>& context = (*contexts)[trusted];
+  Owned<SSL_CTX>& context = (*contexts)[anchors];
   if (context) return context.get();
   context.reset(SSL_CTX_new(TLS_client_method()));
   if (!context) return nullptr;
-  for (const std::string& file : trusted) {
-    ERR_clear_error();
+  for (const std::string& file : anchors.files)
     SSL_CTX_load_verify_file(context.get(), file.c_str());
+  for (const std::string& der : anchors.certificates) {
+    auto* at = reinterpret_cast<const unsigned char*>(der.data());
+    Owned<X509> certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+    if (certificate) X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), certificate.get());
   }
   ERR_clear_error();
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
@@ -41,22 +44,15 @@ SSL_CTX* context_for(const std::vector<std::string>& trusted) {
 
 class ClientStream final : public MemoryStream<TlsClientStream> {
  public:
-  ClientStream(SSL_CTX* context, const std::string& name) : MemoryStream(context), name_(name) {
+  ClientStream(SSL_CTX* context, const ServerNames& names) : MemoryStream(context), names_(names) {
     if (!ssl_) return;
     SSL_set_connect_state(ssl_.get());
-    X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_.get());
-    if (is_address(name)) {
-      X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str());
-    } else {
-      X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-      X509_VERIFY_PARAM_set1_host(parameters, name.c_str(), 0);
-      SSL_set_tlsext_host_name(ssl_.get(), name.c_str());
-    }
+    if (!is_address(names.front())) SSL_set_tlsext_host_name(ssl_.get(), names.front().c_str());
     go_on();
   }
 
   const std::string& distrust() const override { return distrust_; }
-  bool is_for_name() const override { return is_for_name_; }
+  const ServerNames& matching_names() const override { return matching_; }
   const std::vector<std::string>& chain() const override { return chain_; }
 
  private:
@@ -73,25 +69,29 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
     }
     if (chain_.empty()) distrust_ = "it sent no certificate";
     X509* own = SSL_get0_peer_certificate(ssl_.get());
-    is_for_name_ =
-        own != nullptr &&
-        (is_address(name_) ? X509_check_ip_asc(own, name_.c_str(), 0)
-                           : X509_check_host(own, name_.c_str(), name_.size(),
-                                             X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr)) == 1;
-    if (!is_for_name_) distrust_ = "it is for another name";
+    for (const std::string& name : names_) {
+      if (own != nullptr && is_for(own, name)) matching_.push_back(name);
+    }
+    if (matching_.empty()) distrust_ = "it is for another name";
   }
 
-  const std::string name_;
-  bool is_for_name_ = false;
+  static bool is_for(X509* certificate, const std::string& name) {
+    if (is_address(name)) return X509_check_ip_asc(certificate, name.c_str(), 0) == 1;
+    return X509_check_host(certificate, name.c_str(), name.size(),
+                           X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
+  }
+
+  const ServerNames names_;
+  ServerNames matching_;
   std::string distrust_;
   std::vector<std::string> chain_;
 };
 
 }  // namespace
 
-std::unique_ptr<TlsClientStream> make_client_stream(const std::string& name,
-                                                    const std::vector<std::string>& trusted) {
-  return std::make_unique<ClientStream>(context_for(trusted), name);
+std::unique_ptr<TlsClientStream> make_client_stream(const ServerNames& names,
+                                                    const Anchors& anchors) {
+  return std::make_unique<ClientStream>(context_for(anchors), names);
 }
 
 }  // namespace cassette

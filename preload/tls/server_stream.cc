@@ -1,6 +1,7 @@
 // The end that stands for the real server. The certificate is chosen when the ClientHello is there: the
 // handshake waits until somebody says for whom.
 #include <openssl/err.h>
+#include <openssl/sslerr.h>
 
 #include <cstring>
 
@@ -12,25 +13,27 @@ namespace {
 
 class ServerStream final : public MemoryStream<TlsServerStream> {
  public:
-  ServerStream(SSL_CTX* context, Authority& authority, std::string name)
-      : MemoryStream(context), authority_(authority), name_(std::move(name)) {
+  ServerStream(SSL_CTX* context, Authority& authority, ServerNames names, bool resumes)
+      : MemoryStream(context), authority_(authority), names_(std::move(names)) {
     if (!ssl_) return;
     SSL_set_app_data(ssl_.get(), this);
     SSL_set_accept_state(ssl_.get());
+    // With TLS 1.3 this leaves tickets that are looked up, in a cache that is off.
+    if (!resumes) SSL_set_options(ssl_.get(), SSL_OP_NO_TICKET);
   }
 
-  bool wants_certificate() const override { return waits_; }
-  const std::string& server_name() const override { return name_; }
+  bool wants_certificate() const override { return phase_ == Phase::kWaits; }
+  const ServerNames& server_names() const override { return names_; }
 
-  std::string present(const std::string& tag) override {
-    X509* certificate = authority_.leaf(name_, tag);
-    if (!waits_ || certificate == nullptr || SSL_use_certificate(ssl_.get(), certificate) != 1 ||
+  std::string present(const ServerNames& names, const std::string& tag) override {
+    X509* certificate = authority_.leaf(names, tag);
+    if (phase_ != Phase::kWaits || certificate == nullptr ||
+        SSL_use_certificate(ssl_.get(), certificate) != 1 ||
         SSL_use_PrivateKey(ssl_.get(), authority_.leaf_key()) != 1) {
-      fail("no certificate for " + name_ + ": " + openssl_problem());
+      fail("no certificate for " + names.front() + ": " + openssl_problem());
       return {};
     }
-    presented_ = true;
-    waits_ = false;
+    phase_ = Phase::kGoesOn;
     go_on();
     unsigned char* bytes = nullptr;
     const int size = i2d_X509(certificate, &bytes);
@@ -39,21 +42,50 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     return der;
   }
 
-  /// SSL_CTX_set_cert_cb(3): 1 goes on, -1 waits.
+  void fail(std::string_view problem) override {
+    if (phase_ == Phase::kWaits) {
+      phase_ = Phase::kGivesUp;
+      SSL_do_handshake(ssl_.get());
+      ERR_clear_error();
+      failed(problem);
+    } else {
+      MemoryStream::fail(problem);
+    }
+  }
+
+  Refusal refusal() const override {
+    switch (reason_) {
+      case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+      case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+      case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+      case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+      case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+        return Refusal::kCertificate;
+      case SSL_R_NO_APPLICATION_PROTOCOL:
+        return Refusal::kNoHttp1;
+      default:
+        return Refusal::kOther;
+    }
+  }
+
+  /// SSL_CTX_set_cert_cb(3): 1 goes on, -1 waits, 0 gives up with an alert.
   static int choose(SSL* ssl, void*) {
     auto* self = static_cast<ServerStream*>(SSL_get_app_data(ssl));
-    if (self->presented_) return 1;
+    if (self->phase_ == Phase::kGoesOn) return 1;
+    if (self->phase_ == Phase::kGivesUp) return 0;
     const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (name != nullptr && name[0] != '\0') self->name_ = name;
-    self->waits_ = true;
+    if (name != nullptr && name[0] != '\0') self->names_ = {name};
+    self->phase_ = Phase::kWaits;
     return -1;
   }
 
  private:
+  /// Of the certificate.
+  enum class Phase : std::uint8_t { kNotAsked, kWaits, kGoesOn, kGivesUp };
+
   Authority& authority_;
-  std::string name_;
-  bool waits_ = false;
-  bool presented_ = false;
+  ServerNames names_;
+  Phase phase_ = Phase::kNotAsked;
 };
 
 /// RFC 7301: HTTP/1.1 is what we speak. A client that does not offer it gets the alert for that.
@@ -81,6 +113,8 @@ Owned<SSL_CTX> make_server_context(const Authority& authority) {
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
+  // Sessions are resumed by tickets alone, which work in every process.
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_cert_cb(context.get(), ServerStream::choose, nullptr);
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
   bool good = SSL_CTX_set_tlsext_ticket_keys(context.get(), keys.data(),
@@ -90,8 +124,8 @@ Owned<SSL_CTX> make_server_context(const Authority& authority) {
 }
 
 std::unique_ptr<TlsServerStream> make_server_stream(SSL_CTX* context, Authority& authority,
-                                                    const std::string& name) {
-  return std::make_unique<ServerStream>(context, authority, name);
+                                                    const ServerNames& names, bool resumes) {
+  return std::make_unique<ServerStream>(context, authority, names, resumes);
 }
 
 }  // namespace cassette

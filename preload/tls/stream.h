@@ -43,10 +43,17 @@ class MemoryStream : public Interface {
     SSL_shutdown(ssl_.get());
   }
 
+  // There is no call for an alert of one's own choice: OpenSSL sends one for a record that cannot be. More
+  // bytes than the longest record has, because part of the peer's next one may be there.
   void fail(std::string_view problem) override {
     if (state_ == State::kFailed) return;
-    state_ = State::kFailed;
-    problem_ = problem;
+    std::string garbage("\x16\x03\x03\x40\x00", SSL3_RT_HEADER_LENGTH);
+    garbage.resize(2 * SSL3_RT_MAX_ENCRYPTED_LENGTH);
+    BIO_write(in_, garbage.data(), static_cast<int>(garbage.size()));
+    char byte;
+    state_ == State::kHandshaking ? SSL_do_handshake(ssl_.get()) : SSL_read(ssl_.get(), &byte, 1);
+    ERR_clear_error();
+    failed(problem);
   }
 
   void take_output(std::string& bytes) override {
@@ -65,8 +72,7 @@ class MemoryStream : public Interface {
     in_ = BIO_new(BIO_s_mem());
     out_ = BIO_new(BIO_s_mem());
     if (!ssl_ || in_ == nullptr || out_ == nullptr) {
-      state_ = State::kFailed;
-      problem_ = "no memory for TLS";
+      failed("no memory for TLS");
       return;
     }
     BIO_set_mem_eof_return(in_, -1);
@@ -89,13 +95,25 @@ class MemoryStream : public Interface {
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ||
         why == SSL_ERROR_WANT_X509_LOOKUP)
       return;
-    fail(openssl_problem());
+    openssl_failed();
+  }
+
+  /// Nothing more can be done here; what is in output() is still sent.
+  void failed(std::string_view problem) {
+    if (state_ == State::kFailed) return;
+    state_ = State::kFailed;
+    problem_ = problem;
+  }
+  void openssl_failed() {
+    reason_ = ERR_GET_REASON(ERR_peek_last_error());
+    failed(openssl_problem());
   }
 
   /// The handshake is over.
   virtual void opened() {}
 
   Owned<SSL> ssl_;
+  int reason_ = 0;  ///< OpenSSL's code for what failed
 
  private:
   void read(std::string& plain) {
@@ -109,7 +127,7 @@ class MemoryStream : public Interface {
       }
       const int why = SSL_get_error(ssl_.get(), n);
       if (why == SSL_ERROR_ZERO_RETURN) state_ = State::kClosed;
-      if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL) fail(openssl_problem());
+      if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL) openssl_failed();
       return;
     }
   }
@@ -120,7 +138,7 @@ class MemoryStream : public Interface {
     ERR_clear_error();
     std::size_t written = 0;
     if (SSL_write_ex(ssl_.get(), waiting_.data(), waiting_.size(), &written) != 1)
-      fail(openssl_problem());
+      openssl_failed();
     waiting_.clear();
   }
 
@@ -134,8 +152,8 @@ class MemoryStream : public Interface {
 /// One context for all connections of the process. nullptr, and openssl_problem() says why.
 Owned<SSL_CTX> make_server_context(const Authority& authority);
 std::unique_ptr<TlsServerStream> make_server_stream(SSL_CTX* context, Authority& authority,
-                                                    const std::string& name);
-std::unique_ptr<TlsClientStream> make_client_stream(const std::string& name,
-                                                    const std::vector<std::string>& trusted);
+                                                    const ServerNames& names, bool resumes);
+std::unique_ptr<TlsClientStream> make_client_stream(const ServerNames& names,
+                                                    const Anchors& anchors);
 
 }  // namespace cassette

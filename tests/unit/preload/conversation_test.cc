@@ -295,20 +295,112 @@ TEST_F(ConversationTest, SendsAnUnfinishedRequestOnWhenTheProgramCloses) {
   EXPECT_TRUE(conversation.ends_upstream());
 }
 
-TEST_F(ConversationTest, ForwardsTunnelsUnrecordedAndMissesThemInReplay) {
-  std::string connect = "CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\n\r\n";
+constexpr char kConnect[] = "CONNECT far.example:80 HTTP/1.1\r\nHost: far.example:80\r\n\r\n";
+constexpr char kFarGet[] = "GET /a HTTP/1.1\r\nHost: far.example\r\n\r\n";
+
+TEST_F(ConversationTest, RecordsWithinATunnelAndReplaysWithoutTheProxy) {
   Conversation& recording = open();
-  recording.from_program(connect);
-  EXPECT_EQ(upstream(), connect);
-  recording.from_upstream("HTTP/1.1 200 OK\r\n\r\n");
-  recording.from_program("\x16\x03\x01 anything");
-  EXPECT_EQ(upstream(), "\x16\x03\x01 anything");
+  recording.from_program(kConnect);
+  EXPECT_EQ(upstream(), kConnect);
+  recording.from_upstream("HTTP/1.1 200 Fine\r\nVia: p\r\n\r\n");
+  EXPECT_EQ(program(), "HTTP/1.1 200 Fine\r\nVia: p\r\n\r\n");
+  recording.from_program(kFarGet);
+  EXPECT_EQ(upstream(), kFarGet);
+  recording.from_upstream(kAnswer);
+  EXPECT_EQ(program(), kAnswer);
   finish_session();
-  EXPECT_FALSE(cassette_exists(settings_.cassette));
+  auto cassette = load_cassette(settings_.cassette);
+  ASSERT_TRUE(cassette.ok());
+  ASSERT_EQ(cassette->interactions.size(), 1U);
+  EXPECT_EQ(cassette->interactions[0].uri, "http://far.example/a");
 
   Conversation& replaying = open(RecordMode::kNone);
-  replaying.from_program(connect);
-  EXPECT_EQ(program().find("HTTP/1.1 599"), 0U);
+  replaying.from_program(kConnect);
+  EXPECT_EQ(program(), "HTTP/1.1 200 Connection established\r\n\r\n");
+  replaying.from_program(kFarGet);
+  EXPECT_EQ(program().substr(0, 15), "HTTP/1.1 200 OK");
+  EXPECT_EQ(upstream(), "");
+  EXPECT_FALSE(replaying.needs_upstream());
+}
+
+TEST_F(ConversationTest, TakesWhatTheProgramSendsBehindItsConnectAtOnce) {
+  record(std::string(kConnect), "HTTP/1.1 200 OK\r\n\r\n");
+  record(kFarGet, kAnswer);
+  Conversation& replaying = open(RecordMode::kNone);
+  replaying.from_program(std::string(kConnect) + kFarGet);
+  std::string answer = program();
+  EXPECT_EQ(answer.find("HTTP/1.1 200 Connection established"), 0U);
+  EXPECT_NE(answer.find("hello"), std::string::npos);
+}
+
+TEST_F(ConversationTest, AsksTheProxyForATunnelWhenSomethingIsToBeRecorded) {
+  record(kFarGet, kAnswer);
+  settings_.mode = RecordMode::kNewEpisodes;
+  deck_ = std::make_unique<Deck>(settings_, "");
+  Conversation::Terms terms;
+  terms.host = "far.example";  // as if the proxy were in the cassette: nothing is connected yet
+  terms.port = 80;
+  terms.policy = deck_->current()->upstream_policy(terms.host, terms.port);
+  ASSERT_EQ(terms.policy, UpstreamPolicy::kOnDemand);
+  terms.may_relay = true;
+  conversation_ = std::make_unique<Conversation>(*deck_, terms);
+  conversation_->from_program(std::string(kConnect) + kFarGet);
+  program();
+  EXPECT_EQ(upstream(), "");
+  conversation_->from_program("GET /new HTTP/1.1\r\nHost: far.example\r\n\r\n");
+  EXPECT_EQ(upstream(), kConnect);
+  conversation_->from_upstream("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
+  EXPECT_EQ(program(), "");
+  EXPECT_EQ(upstream(), "GET /new HTTP/1.1\r\nHost: far.example\r\n\r\n");
+  conversation_->from_upstream(kAnswer);
+  EXPECT_EQ(program(), kAnswer);
+}
+
+TEST_F(ConversationTest, ResetsTheProgramWhenTheProxyRefusesLate) {
+  record(kFarGet, kAnswer);
+  settings_.mode = RecordMode::kNewEpisodes;
+  deck_ = std::make_unique<Deck>(settings_, "");
+  Conversation::Terms terms;
+  terms.host = "far.example";
+  terms.port = 80;
+  terms.policy = UpstreamPolicy::kOnDemand;
+  conversation_ = std::make_unique<Conversation>(*deck_, terms);
+  conversation_->from_program(std::string(kConnect) +
+                              "GET /new HTTP/1.1\r\nHost: far.example\r\n\r\n");
+  program();
+  EXPECT_EQ(upstream(), kConnect);
+  conversation_->from_upstream("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_NE(conversation_->reset_error(), 0);
+  EXPECT_EQ(upstream(), "");
+}
+
+TEST_F(ConversationTest, GivesTheProgramTheProxysRefusal) {
+  const std::string refusal = "HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno";
+  Conversation& recording = open();
+  recording.from_program(kConnect);
+  upstream();
+  recording.from_upstream(refusal);
+  EXPECT_EQ(program(), refusal);
+  recording.from_program(kConnect);  // with a password, this time
+  EXPECT_EQ(upstream(), kConnect);
+  finish_session();
+  EXPECT_FALSE(cassette_exists(settings_.cassette));
+}
+
+TEST_F(ConversationTest, LetsTunnelsToIgnoredPlacesThrough) {
+  Conversation::Terms terms;
+  settings_.mode = RecordMode::kNone;
+  deck_ = std::make_unique<Deck>(settings_, "");
+  terms.host = "h.example";
+  terms.port = 80;
+  terms.intercepts = [](const std::string& host, std::uint16_t) { return host != "far.example"; };
+  conversation_ = std::make_unique<Conversation>(*deck_, terms);
+  conversation_->from_program(kConnect);
+  EXPECT_EQ(upstream(), kConnect);
+  conversation_->from_upstream("HTTP/1.1 200 OK\r\n\r\n");
+  EXPECT_EQ(program(), "HTTP/1.1 200 OK\r\n\r\n");
+  conversation_->from_program("\x16\x03\x01 anything");
+  EXPECT_EQ(upstream(), "\x16\x03\x01 anything");
 }
 
 TEST_F(ConversationTest, MissesTheBrokenRequestAndSaysWhat) {

@@ -1,0 +1,56 @@
+"""A proxy that opens tunnels (CONNECT), on loopback. Writes its port to the first file, and a line a tunnel to the second
+one. A host called "refused" is refused. Ends with its parent."""
+import os
+import socket
+import sys
+import threading
+import time
+
+port_file, log_file, parent = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+
+def pump(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def serve(client):
+    head = b""
+    while b"\r\n\r\n" not in head:
+        data = client.recv(4096)
+        if not data:
+            return
+        head += data
+    method, target, _ = head.decode().split("\r\n")[0].split()
+    with open(log_file, "a") as log:
+        log.write("%s %s\n" % (method, target))
+    host, port = target.rsplit(":", 1)
+    if method != "CONNECT" or host == "refused":
+        client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n")
+        client.close()
+        return
+    server = socket.create_connection(("127.0.0.1", int(port)))
+    client.sendall(b"HTTP/1.1 200 OK\r\nVia: 1.1 proxy\r\n\r\n")
+    threading.Thread(target=pump, args=(client, server), daemon=True).start()
+    pump(server, client)
+    server.close()
+    client.close()
+
+
+def watch():
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(0)
+
+
+listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+with open(port_file + ".new", "w") as file:
+    file.write(str(listener.getsockname()[1]))
+os.rename(port_file + ".new", port_file)
+threading.Thread(target=watch, daemon=True).start()
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
