@@ -195,12 +195,13 @@ $(patsubst tests/bench/%.cc,$(BUILD)/tests/bench/%,$(STORE_BENCH)): $(BUILD)/tes
 	@echo '  link    $@'
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $< $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
 
-# The clients of the benchmarks: plain programs, like any that the library is loaded into.
+# The clients of the benchmarks: plain programs, like any that the library is loaded into. OpenSSL is
+# only linked to those that use it.
 define benchmark
 $(BUILD)/tests/bench/$(basename $(notdir $(1))): $(1) $(BUILD)/flags | $(FETCHED)/build.installed
 	@mkdir -p $$(@D)
 	@echo '  compile $(1)'
-	$$(Q)$$(call compile,$(1)) -MMD -MP -MF $$@.d $$< -o $$@
+	$$(Q)$$(call compile,$(1)) -MMD -MP -MF $$@.d $$< -o $$@ $(LIBS) -lssl -lcrypto
 endef
 $(foreach f,$(BENCH),$(eval $(call benchmark,$(f))))
 

@@ -12,23 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "tests/bench/client.h"
 
 static void fail(const char* what) {
   fprintf(stderr, "roundtrip: %s: %s\n", what, strerror(errno));
   exit(1);
-}
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-static int by_value(const void* a, const void* b) {
-  float left = *(const float*)a, right = *(const float*)b;
-  return (left > right) - (left < right);
 }
 
 int main(int argc, char** argv) {
@@ -65,10 +54,7 @@ int main(int argc, char** argv) {
       if (n <= 0) fail(n == 0 ? "the connection ended" : "recv");
       have += (size_t)n;
       answer[have] = '\0';
-      const char *body = strstr(answer, "\r\n\r\n"),
-                 *length = strcasestr(answer, "\r\nContent-Length:");
-      if (wanted == 0 && body != NULL && length != NULL && length < body)
-        wanted = (size_t)(body + 4 - answer) + (size_t)atoi(length + 17);
+      if (wanted == 0) wanted = whole_answer(answer);
     }
     if (whole == 0 && strncmp(answer, "HTTP/1.1 200 ", 13) != 0) {
       fprintf(stderr, "roundtrip: not answered with 200: %.60s\n", answer);
@@ -84,11 +70,7 @@ int main(int argc, char** argv) {
     last = time;
   }
   if (done == 0) fail("too little time for a second round trip");
-  double sum = 0;
-  for (int i = 0; i < done; i++) sum += times[i];
-  qsort(times, (size_t)done, sizeof *times, by_value);
-  printf("%.0f %.2f %.2f %.2f\n", done / (sum * 1e-6), sum / done, times[done / 2],
-         times[(long)done * 99 / 100]);
+  print_figures(times, done);
   free(times);
   return 0;
 }
