@@ -335,6 +335,8 @@ bool Connection::abandon() {
   return true;
 }
 
+void Connection::program_exits() { conversation_->program_exits(); }
+
 void Connection::report_unfinished() {
   if (conversation_->exchanging() && upstream_ == Upstream::kConnected) {
     log(LogLevel::kWarn, host_ + ":" + std::to_string(peer_.port()) +

@@ -71,6 +71,8 @@ class Connection {
   bool abandon();
   /// Says on stderr what was not recorded because the process ended.
   void report_unfinished();
+  /// Behind abandon(): the process ends, whatever state this is in.
+  void program_exits();
   /// The program closed a descriptor of it.
   void descriptor_closed();
   /// Nothing is left to do: the descriptors are closed, the object goes back to the pool.

@@ -59,6 +59,10 @@ class Conversation {
   void from_program(std::string_view bytes);
   /// No more bytes will come from the program; it may still read.
   void program_finished();
+  /// The process ends, with this connection open.
+  void program_exits() {
+    if (channel_) channel_->program_exits();
+  }
   void from_upstream(std::string_view bytes);
   void upstream_finished();
   /// The server could not be reached, or its connection broke: an errno.

@@ -119,6 +119,7 @@ bool Engine::owns_process() const { return process_.load(std::memory_order_relax
 void Engine::leave() {
   if (!owns_process()) return;
   send_what_is_owed();
+  connections.for_each([](Connection& connection) { connection.program_exits(); });
   if (!off_) deck_->leave();
 }
 

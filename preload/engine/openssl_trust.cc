@@ -43,6 +43,8 @@ struct OpenSsl {
   void (*free_memory)(void*, const char*, int);
   int (*set_mark)();
   int (*pop_to_mark)();
+
+  Certificate* authority = nullptr;  ///< the session's; parsed once, which costs more than a check
 };
 
 constexpr int kUnspecified = 1;        // X509_V_ERR_UNSPECIFIED
@@ -145,14 +147,9 @@ int verify(const OpenSsl& it, StoreContext* context) {
     }
   }
   judge_later(it, leaf, it.get_store(context));
-  auto* at = reinterpret_cast<const unsigned char*>(the_authority->data());
-  if (Certificate* authority =
-          it.read_cert(nullptr, &at, static_cast<long>(the_authority->size()))) {
-    it.set_mark();  // an error only if it is there already
-    it.add_cert(it.get_store(context), authority);
-    it.pop_to_mark();
-    it.free_cert(authority);
-  }
+  it.set_mark();  // an error only if it is there already
+  if (it.authority != nullptr) it.add_cert(it.get_store(context), it.authority);
+  it.pop_to_mark();
   const int result = it.verify_cert(context);
   if (result == 1) the_judgements->accept(leaf);
   return result;
@@ -185,6 +182,8 @@ Replacement replacement_for(void* object) {
     if (openssls[i].verify_cert == it.verify_cert) return kReplacements[i];
   }
   if (openssl_count == kMostOpenSsls) return nullptr;
+  auto* at = reinterpret_cast<const unsigned char*>(the_authority->data());
+  it.authority = it.read_cert(nullptr, &at, static_cast<long>(the_authority->size()));
   openssls[openssl_count] = it;
   return kReplacements[openssl_count++];
 }

@@ -53,12 +53,16 @@ void SecureChannel::from_program(std::string_view bytes) {
 
 void SecureChannel::program_finished() {
   if (std::exchange(program_closed_, true) || failed_) return;
-  if (!heard_ && !leaf_.empty()) program_lost_interest();
+  program_exits();
   if (inner_) {
     inner_->program_finished();
   } else {
     failed_ = true;  // it went away during the handshake
   }
+}
+
+void SecureChannel::program_exits() {
+  if (!failed_ && !heard_ && !leaf_.empty()) program_lost_interest();
 }
 
 void SecureChannel::from_upstream(std::string_view bytes) {
@@ -225,7 +229,10 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
         client_->send(front);
         plain.consume(front.size());
       }
-      if (inner_->ends_upstream()) client_->close();
+      if (inner_->ends_upstream() && client_->state() != State::kHandshaking) {
+        client_->close();
+        upstream_closed_ = true;
+      }
     }
     Output& plain = inner_->to_program();
     for (auto front = plain.front(now); !front.empty(); front = plain.front(now)) {

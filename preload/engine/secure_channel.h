@@ -41,6 +41,7 @@ class SecureChannel final : public Channel {
 
   void from_program(std::string_view bytes) override;
   void program_finished() override;
+  void program_exits() override;
   void from_upstream(std::string_view bytes) override;
   void upstream_finished() override;
   void upstream_failed(int error) override;
@@ -54,7 +55,9 @@ class SecureChannel final : public Channel {
   bool ends_program() const override {
     return failed_ || (inner_ && inner_->ends_program() && inner_->to_program().empty());
   }
-  bool ends_upstream() const override { return failed_ || (inner_ && inner_->ends_upstream()); }
+  bool ends_upstream() const override {
+    return failed_ || (inner_ && inner_->ends_upstream() && (!client_ || upstream_closed_));
+  }
   int reset_error() const override;
   bool answers_inline() const override;
   bool wants_program() const override { return !inner_ || inner_->wants_program(); }
@@ -89,6 +92,7 @@ class SecureChannel final : public Channel {
   bool trusted_ = false;  ///< the real server: not a byte of a request goes to it before
   bool failed_ = false;
   bool program_closed_ = false;
+  bool upstream_closed_ = false;
   int reset_error_ = 0;
 };
 

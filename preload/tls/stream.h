@@ -5,8 +5,8 @@
 #include <openssl/ssl.h>
 
 #include <algorithm>
-
 #include <string>
+#include <utility>
 
 #include "preload/tls/authority.h"
 #include "preload/tls_api.h"
@@ -32,14 +32,16 @@ class MemoryStream : public Interface {
   }
 
   void send(std::string_view plain) override {
-    waiting_.append(plain);
-    write();
+    if (state_ == State::kHandshaking) {
+      waiting_.append(plain);
+    } else if (state_ != State::kFailed) {
+      write(plain);
+    }
   }
 
   void close() override {
     if (state_ != State::kOpen && state_ != State::kClosed) return;
-    write();
-    ERR_clear_error();
+    clear_errors();
     SSL_shutdown(ssl_.get());
   }
 
@@ -83,12 +85,12 @@ class MemoryStream : public Interface {
   /// The handshake, as far as it goes.
   void go_on() {
     if (state_ != State::kHandshaking) return;
-    ERR_clear_error();
+    clear_errors();
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) {
       state_ = State::kOpen;
       opened();
-      write();
+      write_waiting();
       return;
     }
     const int why = SSL_get_error(ssl_.get(), result);
@@ -116,30 +118,40 @@ class MemoryStream : public Interface {
   int reason_ = 0;  ///< OpenSSL's code for what failed
 
  private:
+  // Into the string itself: the program's threads may have small stacks.
   void read(std::string& plain) {
-    char buffer[16 * 1024];
-    while (state_ == State::kOpen) {
-      ERR_clear_error();
-      const int n = SSL_read(ssl_.get(), buffer, sizeof buffer);
-      if (n > 0) {
-        plain.append(buffer, static_cast<std::size_t>(n));
-        continue;
-      }
-      const int why = SSL_get_error(ssl_.get(), n);
+    constexpr std::size_t kPiece = 4096;
+    while (state_ == State::kOpen && (BIO_ctrl_pending(in_) != 0 || SSL_has_pending(ssl_.get()))) {
+      const std::size_t size = plain.size();
+      plain.resize(size + kPiece);
+      clear_errors();
+      std::size_t got = 0;
+      const int result = SSL_read_ex(ssl_.get(), plain.data() + size, kPiece, &got);
+      plain.resize(size + got);
+      if (result == 1) continue;
+      const int why = SSL_get_error(ssl_.get(), result);
       if (why == SSL_ERROR_ZERO_RETURN) state_ = State::kClosed;
       if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL) openssl_failed();
       return;
     }
   }
 
-  void write() {
-    if (state_ == State::kHandshaking || state_ == State::kFailed || waiting_.empty()) return;
-    // Memory takes everything: what SSL_write() does not take is an error.
-    ERR_clear_error();
+  // Memory takes everything: what SSL_write() does not take is an error.
+  void write(std::string_view plain) {
+    if (plain.empty()) return;
+    clear_errors();
     std::size_t written = 0;
-    if (SSL_write_ex(ssl_.get(), waiting_.data(), waiting_.size(), &written) != 1)
-      openssl_failed();
-    waiting_.clear();
+    if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) openssl_failed();
+  }
+
+  void write_waiting() {
+    if (state_ == State::kHandshaking || state_ == State::kFailed) return;
+    write(std::exchange(waiting_, {}));
+  }
+
+  /// Clearing what is empty costs as much as a small record.
+  static void clear_errors() {
+    if (ERR_peek_error() != 0) ERR_clear_error();
   }
 
   BIO* in_ = nullptr;   ///< the SSL object's
