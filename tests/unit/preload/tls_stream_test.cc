@@ -1,0 +1,551 @@
+// Both ends of a TLS connection, joined in memory: with each other, and with the ends of others.
+#include "preload/tls/stream.h"
+
+#include <gtest/gtest.h>
+#include <openssl/sslerr.h>
+
+#include <algorithm>
+#include <random>
+#include <tuple>
+
+#include "tests/unit/preload/tls_ends.h"
+
+namespace cassette {
+namespace {
+
+using State = TlsStream::State;
+
+constexpr char kName[] = "api.example.com";
+constexpr char kAddress[] = "192.0.2.7";
+constexpr char kOnlyHttp2[] = "\x02h2";
+constexpr char kHttp2AndHttp1[] = "\x02h2\x08http/1.1";
+constexpr char kHttp1[] = "http/1.1";
+
+/// What a process of a session has.
+struct Process {
+  explicit Process(std::unique_ptr<Authority> of_session)
+      : authority(std::move(of_session)), context(make_server_context(*authority)) {}
+  std::unique_ptr<Authority> authority;
+  Owned<SSL_CTX> context;
+};
+
+class TlsStreamTest : public TlsTest {
+ protected:
+  Process process(const std::string& session = "authority") const {
+    return Process(open_authority(session));
+  }
+
+  static OurServer server(const Process& process, const std::string& name = kAddress) {
+    return OurServer(make_server_stream(process.context.get(), *process.authority, name));
+  }
+  static OurClient client(const std::string& name = kName,
+                          const std::vector<std::string>& trusted = {}) {
+    return OurClient(make_client_stream(name, trusted));
+  }
+
+  /// The whole handshake, with the certificate in between. False: it was not asked for.
+  template <typename Client>
+  static bool join(Client& client, OurServer& server, const std::string& tag = {}) {
+    exchange(client, server);
+    const bool waits = server->wants_certificate();
+    if (waits) server->present(tag);
+    exchange(client, server);
+    return waits;
+  }
+
+  static std::string random_bytes(std::size_t size, unsigned seed) {
+    std::mt19937 random(seed);
+    std::string bytes(size, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    return bytes;
+  }
+};
+
+// ---- the handshake ----
+
+TEST_F(TlsStreamTest, HandshakeWaitsForTheCertificate) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  OurClient client = this->client();
+  EXPECT_FALSE(server->wants_certificate());
+  exchange(client, server);
+  EXPECT_TRUE(server->wants_certificate());
+  EXPECT_EQ(server->state(), State::kHandshaking);
+  EXPECT_EQ(client->state(), State::kHandshaking);
+  EXPECT_EQ(server.take(), "");
+
+  const std::string certificate = server->present("");
+  EXPECT_FALSE(server->wants_certificate());
+  exchange(client, server);
+  EXPECT_EQ(server->state(), State::kOpen);
+  EXPECT_EQ(client->state(), State::kOpen);
+  EXPECT_EQ(client->chain(), std::vector<std::string>{certificate});
+}
+
+TEST_F(TlsStreamTest, HandshakeNeedsNoBytesTogether) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  OurClient client = this->client();
+  for (int round = 0; round < 4; ++round) {
+    for (char byte : client.take()) server.give({&byte, 1});
+    if (server->wants_certificate()) server->present("");
+    for (char byte : server.take()) client.give({&byte, 1});
+  }
+  EXPECT_EQ(server->state(), State::kOpen);
+  EXPECT_EQ(client->state(), State::kOpen);
+}
+
+TEST_F(TlsStreamTest, CertificateBeforeTheClientHelloIsAnError) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  EXPECT_EQ(server->present(""), "");
+  EXPECT_EQ(server->state(), State::kFailed);
+  EXPECT_NE(server->problem(), "");
+}
+
+TEST_F(TlsStreamTest, BothVersionsAreSpoken) {
+  Process ours = process();
+  for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    OurServer server = this->server(ours);
+    RawEnd client =
+        RawEnd::client({.name = kName, .trusts = ours.authority.get(), .version = version});
+    EXPECT_TRUE(join(client, server));
+    EXPECT_EQ(server->state(), State::kOpen) << server->problem();
+    EXPECT_TRUE(client.is_open());
+
+    RawEnd other =
+        RawEnd::server({.name = kName, .signer = ours.authority.get(), .version = version});
+    OurClient own = this->client();
+    exchange(own, other);
+    EXPECT_EQ(own->state(), State::kOpen) << own->problem();
+    EXPECT_TRUE(other.is_open());
+  }
+}
+
+TEST_F(TlsStreamTest, OldVersionsAreRefused) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  RawEnd client = RawEnd::client({.name = kName, .version = TLS1_1_VERSION});
+  EXPECT_FALSE(join(client, server));
+  EXPECT_EQ(server->state(), State::kFailed);
+  EXPECT_NE(server->problem(), "");
+  EXPECT_EQ(client.error(), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
+
+  OurClient own = this->client();
+  RawEnd other =
+      RawEnd::server({.name = kName, .signer = ours.authority.get(), .version = TLS1_1_VERSION});
+  exchange(own, other);
+  EXPECT_EQ(own->state(), State::kFailed);
+  EXPECT_NE(own->problem(), "");
+}
+
+TEST_F(TlsStreamTest, WhatIsNoTlsFailsWithAProblem) {
+  Process ours = process();
+  for (const std::string& bytes :
+       {std::string("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), std::string(100, 'x'),
+        std::string("\x16\x03\x01\x00\x10", 5) + std::string(16, '\xff')}) {
+    OurServer server = this->server(ours);
+    server.give(bytes);
+    EXPECT_EQ(server->state(), State::kFailed);
+    EXPECT_NE(server->problem(), "");
+    EXPECT_FALSE(server->wants_certificate());
+    EXPECT_EQ(server.plain, "");
+
+    OurClient client = this->client();
+    client.give(bytes);
+    EXPECT_EQ(client->state(), State::kFailed);
+    EXPECT_NE(client->problem(), "");
+  }
+}
+
+TEST_F(TlsStreamTest, BytesThatWereChangedOnTheWayFail) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  OurClient client = this->client();
+  join(client, server);
+  client->send("hello");
+  std::string bytes = client.take();
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  server.give(bytes);
+  EXPECT_EQ(server->state(), State::kFailed);
+  EXPECT_NE(server->problem(), "");
+  EXPECT_EQ(server.plain, "");
+}
+
+TEST_F(TlsStreamTest, FailedEndStaysSo) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  OurClient client = this->client();
+  join(client, server);
+  server->fail("a reason");
+  server->fail("another");
+  EXPECT_EQ(server->state(), State::kFailed);
+  EXPECT_EQ(server->problem(), "a reason");
+  client->send("hello");
+  server.give(client.take());
+  EXPECT_EQ(server->state(), State::kFailed);
+  EXPECT_EQ(server.plain, "");
+  server.take();
+  server->send("hello");
+  EXPECT_EQ(server.take(), "") << "no plain text goes out any more";
+}
+
+// ---- whom the client wants ----
+
+TEST_F(TlsStreamTest, ServerIsCalledWhatTheClientCallsIt) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  EXPECT_EQ(server->server_name(), kAddress);
+  OurClient client = this->client();
+  join(client, server);
+  EXPECT_EQ(server->server_name(), kName);
+  EXPECT_TRUE(client->is_for_name());
+}
+
+TEST_F(TlsStreamTest, AddressIsNotSentAsAName) {
+  Process ours = process();
+  for (const char* address : {kAddress, "2001:db8::7"}) {
+    OurServer server = this->server(ours, "known otherwise");
+    OurClient client = this->client(address);
+    exchange(client, server);
+    EXPECT_EQ(server->server_name(), "known otherwise");
+  }
+}
+
+TEST_F(TlsStreamTest, ServerWithoutANameIsCalledWhatIsKnownOtherwise) {
+  Process ours = process();
+  for (const char* address : {kAddress, "2001:db8::7"}) {
+    OurServer server = this->server(ours, address);
+    OurClient client = this->client(address);
+    EXPECT_TRUE(join(client, server));
+    EXPECT_EQ(server->server_name(), address);
+    EXPECT_EQ(client->state(), State::kOpen);
+    EXPECT_TRUE(client->is_for_name()) << address;
+  }
+}
+
+TEST_F(TlsStreamTest, CertificateForAnotherNameIsNoticed) {
+  Process ours = process();
+  const std::string trusted = write_pem(*ours.authority);
+  for (const auto& [wanted, given, good] : std::vector<std::tuple<std::string, std::string, bool>>{
+           {kName, kName, true},
+           {"API.Example.COM", kName, true},
+           {kName, "*.example.com", true},
+           {kName, "*.com", false},
+           {kName, "a*.example.com", false},
+           {kName, "example.com", false},
+           {kName, "another.test", false},
+           {kAddress, kAddress, true},
+           {kAddress, "192.0.2.8", false},
+           {kAddress, kName, false},
+       }) {
+    SCOPED_TRACE(wanted + " gets " + given);
+    RawEnd server = RawEnd::server({.name = given, .signer = ours.authority.get()});
+    OurClient client = this->client(wanted, {trusted});
+    exchange(client, server);
+    EXPECT_EQ(client->state(), State::kOpen);
+    EXPECT_EQ(client->is_for_name(), good);
+    EXPECT_EQ(client->distrust().empty(), good) << client->distrust();
+  }
+}
+
+// ---- trust ----
+
+TEST_F(TlsStreamTest, ServerIsTrustedByTheGivenFiles) {
+  Process ours = process();
+  auto another = open_authority("another");
+  const std::string good = write_pem(*ours.authority);
+  const std::string other = write_pem(*another, "other.pem");
+  const std::string none = folder_ + "/none.pem";
+  for (const auto& [trusted, distrusted] :
+       std::vector<std::pair<std::vector<std::string>, bool>>{{{good}, false},
+                                                              {{none, other, good}, false},
+                                                              {{}, true},
+                                                              {{none}, true},
+                                                              {{other}, true}}) {
+    OurServer server = this->server(ours);
+    OurClient client = this->client(kName, trusted);
+    join(client, server);
+    EXPECT_EQ(client->state(), State::kOpen) << "it is said, not refused";
+    EXPECT_EQ(!client->distrust().empty(), distrusted) << client->distrust();
+    EXPECT_TRUE(client->is_for_name());
+  }
+}
+
+TEST_F(TlsStreamTest, TagGivesAnotherCertificateOfTheSameName) {
+  Process ours = process();
+  const std::string trusted = write_pem(*ours.authority);
+  std::string certificates[3];
+  for (int i = 0; i < 3; ++i) {
+    OurServer server = this->server(ours);
+    OurClient client = this->client(kName, {trusted});
+    join(client, server, i == 0 ? "" : "tag");
+    ASSERT_EQ(client->chain().size(), 1U);
+    EXPECT_EQ(client->distrust(), "");
+    certificates[i] = client->chain().front();
+  }
+  EXPECT_NE(certificates[0], certificates[1]);
+  EXPECT_EQ(certificates[1], certificates[2]);
+}
+
+TEST_F(TlsStreamTest, ProgramThatDoesNotTrustUsIsNoticed) {
+  Process ours = process();
+  auto another = open_authority("another");
+  for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    OurServer server = this->server(ours);
+    RawEnd client = RawEnd::client({.name = kName, .trusts = another.get(), .version = version});
+    join(client, server);
+    EXPECT_EQ(client.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
+    EXPECT_EQ(server->state(), State::kFailed);
+    EXPECT_NE(server->problem(), "");
+  }
+}
+
+// ---- protocols ----
+
+TEST_F(TlsStreamTest, OnlyHttp1IsChosen) {
+  Process ours = process();
+  for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    OurServer server = this->server(ours);
+    RawEnd client = RawEnd::client({.name = kName, .version = version, .alpn = kHttp2AndHttp1});
+    join(client, server);
+    EXPECT_TRUE(client.is_open());
+    const unsigned char* chosen = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(client.ssl(), &chosen, &size);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(chosen), size), kHttp1);
+  }
+}
+
+TEST_F(TlsStreamTest, ClientThatSpeaksOnlyHttp2IsToldSo) {
+  Process ours = process();
+  for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    OurServer server = this->server(ours);
+    RawEnd client = RawEnd::client({.name = kName, .version = version, .alpn = kOnlyHttp2});
+    join(client, server);
+    EXPECT_EQ(server->state(), State::kFailed);
+    EXPECT_NE(server->problem(), "");
+    EXPECT_EQ(client.error(), SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
+  }
+}
+
+// ---- plain text ----
+
+TEST_F(TlsStreamTest, PlainTextBeforeTheHandshakeWaitsForIt) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  OurClient client = this->client();
+  client->send("question ");
+  client->send("and more");
+  server->send("answer");
+  join(client, server);
+  EXPECT_EQ(server.plain, "question and more");
+  EXPECT_EQ(client.plain, "answer");
+}
+
+TEST_F(TlsStreamTest, PlainTextGoesBothWays) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  OurClient client = this->client();
+  join(client, server);
+  for (const char* text : {"one", "", "two"}) {
+    client->send(text);
+    server->send(text);
+    exchange(client, server);
+  }
+  EXPECT_EQ(server.plain, "onetwo");
+  EXPECT_EQ(client.plain, "onetwo");
+}
+
+TEST_F(TlsStreamTest, MegabytesGoBothWaysInAnyPieces) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  OurClient client = this->client();
+  join(client, server);
+  constexpr std::size_t kSize = 5'000'000;
+  const std::string there = random_bytes(kSize, 1), back = random_bytes(kSize, 2);
+  std::mt19937 random(3);
+  // From a byte to some records.
+  auto piece = [&random](std::size_t left) {
+    return std::min<std::size_t>(left, 1 + random() % (1U << random() % 18));
+  };
+  std::string to_server, to_client;
+  for (std::size_t sent = 0, answered = 0; sent < kSize || answered < kSize;) {
+    std::size_t size = piece(kSize - sent);
+    client->send(std::string_view(there).substr(sent, size));
+    sent += size;
+    size = piece(kSize - answered);
+    server->send(std::string_view(back).substr(answered, size));
+    answered += size;
+
+    to_server += client.take();
+    size = piece(to_server.size());
+    server.give(std::string_view(to_server).substr(0, size));
+    to_server.erase(0, size);
+    to_client += server.take();
+    size = piece(to_client.size());
+    client.give(std::string_view(to_client).substr(0, size));
+    to_client.erase(0, size);
+  }
+  server.give(to_server);
+  client.give(to_client);
+  exchange(client, server);
+  EXPECT_TRUE(server.plain == there);
+  EXPECT_TRUE(client.plain == back);
+}
+
+TEST_F(TlsStreamTest, MegabytesGoAtOnce) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  OurClient client = this->client();
+  const std::string there = random_bytes(3'000'000, 1);
+  client->send(there);
+  join(client, server);
+  EXPECT_TRUE(server.plain == there);
+  server->send(there);
+  client.give(server.take());
+  EXPECT_TRUE(client.plain == there);
+}
+
+// ---- the end ----
+
+TEST_F(TlsStreamTest, EndIsSeenByTheOtherSideBehindTheLastByte) {
+  Process ours = process();
+  for (bool by_server : {true, false}) {
+    OurServer server = this->server(ours);
+    OurClient client = this->client();
+    join(client, server);
+    auto close = [](auto& one, auto& other) {
+      one->send("last");
+      one->close();
+      one->close();  // as often as one likes
+      exchange(one, other);
+      EXPECT_EQ(other.plain, "last");
+      EXPECT_EQ(other->state(), State::kClosed);
+      EXPECT_EQ(one->state(), State::kOpen) << "the other may still send";
+      other->send("the answer");
+      exchange(one, other);
+      EXPECT_EQ(one.plain, "the answer");
+      other->close();
+      exchange(one, other);
+      EXPECT_EQ(one->state(), State::kClosed);
+    };
+    by_server ? close(server, client) : close(client, server);
+  }
+}
+
+TEST_F(TlsStreamTest, EndBeforeTheHandshakeIsNone) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  OurClient client = this->client();
+  client->close();
+  server->close();
+  EXPECT_TRUE(join(client, server));
+  EXPECT_EQ(server->state(), State::kOpen);
+}
+
+// ---- what TLS 1.2 can do besides ----
+
+TEST_F(TlsStreamTest, ClientCannotRenegotiate) {
+  Process ours = process();
+  OurServer server = this->server(ours);
+  RawEnd client = RawEnd::client({.name = kName, .version = TLS1_2_VERSION});
+  join(client, server);
+  ASSERT_TRUE(client.is_open());
+  ASSERT_EQ(SSL_renegotiate(client.ssl()), 1);
+  exchange(client, server);
+  EXPECT_FALSE(client.is_open());
+  EXPECT_EQ(client.error(), SSL_R_NO_RENEGOTIATION);
+  EXPECT_FALSE(server->wants_certificate());
+}
+
+TEST_F(TlsStreamTest, ServerCannotRenegotiate) {
+  Process ours = process();
+  RawEnd server =
+      RawEnd::server({.name = kName, .signer = ours.authority.get(), .version = TLS1_2_VERSION});
+  OurClient client = this->client();
+  exchange(client, server);
+  ASSERT_TRUE(server.is_open());
+  ASSERT_EQ(SSL_renegotiate(server.ssl()), 1);
+  exchange(client, server);
+  EXPECT_FALSE(server.is_open() && !server.failed());
+}
+
+// ---- resumption ----
+
+struct FreeSession {
+  void operator()(SSL_SESSION* p) const { SSL_SESSION_free(p); }
+};
+using Session = std::unique_ptr<SSL_SESSION, FreeSession>;
+
+class TlsResumptionTest : public TlsStreamTest, public ::testing::WithParamInterface<int> {
+ protected:
+  RawEnd program(const Process& process, const Session& session = nullptr) const {
+    return RawEnd::client({.name = kName,
+                           .trusts = process.authority.get(),
+                           .version = GetParam(),
+                           .session = session.get()});
+  }
+  /// What a program keeps of its first connection.
+  Session session_of(const Process& process) const {
+    OurServer server = this->server(process);
+    RawEnd client = program(process);
+    EXPECT_TRUE(join(client, server));
+    EXPECT_EQ(SSL_session_reused(client.ssl()), 0);
+    server->send("hello");  // in TLS 1.3 the tickets come with it
+    exchange(client, server);
+    EXPECT_EQ(client.plain, "hello");
+    client.close();
+    return Session(SSL_get1_session(client.ssl()));
+  }
+  /// Both ways, with one of them in the handshake's last flight.
+  static void expect_talk(RawEnd& client, OurServer& server) {
+    client.send("question");
+    exchange(client, server);
+    EXPECT_EQ(server.plain, "question");
+    server->send("answer");
+    exchange(client, server);
+    EXPECT_EQ(client.plain, "answer");
+  }
+};
+
+TEST_P(TlsResumptionTest, SecondConnectionResumesTheFirst) {
+  Process ours = process();
+  Session session = session_of(ours);
+  OurServer server = this->server(ours);
+  RawEnd client = program(ours, session);
+  EXPECT_FALSE(join(client, server)) << "no certificate is needed";
+  EXPECT_EQ(SSL_session_reused(client.ssl()), 1);
+  EXPECT_EQ(server->state(), State::kOpen);
+  expect_talk(client, server);
+}
+
+TEST_P(TlsResumptionTest, AnotherProcessOfTheSessionResumesToo) {
+  Process ours = process(), other = process();
+  Session session = session_of(ours);
+  OurServer server = this->server(other);
+  RawEnd client = program(ours, session);
+  EXPECT_FALSE(join(client, server));
+  EXPECT_EQ(SSL_session_reused(client.ssl()), 1);
+  expect_talk(client, server);
+}
+
+TEST_P(TlsResumptionTest, AnotherSessionDoesNotResume) {
+  Process ours = process(), other = process("another");
+  Session session = session_of(ours);
+  OurServer server = this->server(other);
+  RawEnd client = program(other, session);
+  EXPECT_TRUE(join(client, server));
+  EXPECT_EQ(SSL_session_reused(client.ssl()), 0);
+  EXPECT_EQ(server->state(), State::kOpen);
+  expect_talk(client, server);
+}
+
+INSTANTIATE_TEST_SUITE_P(TlsStream, TlsResumptionTest,
+                         ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
+                         [](const ::testing::TestParamInfo<int>& info) {
+                           return info.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
+                         });
+
+}  // namespace
+}  // namespace cassette
