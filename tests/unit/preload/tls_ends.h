@@ -82,6 +82,12 @@ class OurEnd {
 using OurServer = OurEnd<TlsServerStream>;
 using OurClient = OurEnd<TlsClientStream>;
 
+struct FreeTlsSession {
+  void operator()(SSL_SESSION* p) const { SSL_SESSION_free(p); }
+};
+/// What a client keeps of a connection, to resume it with another one.
+using TlsSession = std::unique_ptr<SSL_SESSION, FreeTlsSession>;
+
 /// How an end that is not ours is made. Each has its own SSL_CTX.
 struct RawOptions {
   std::string name = {};              ///< a client's SNI; a server's certificate

@@ -473,21 +473,16 @@ TEST_F(TlsStreamTest, ServerCannotRenegotiate) {
 
 // ---- resumption ----
 
-struct FreeSession {
-  void operator()(SSL_SESSION* p) const { SSL_SESSION_free(p); }
-};
-using Session = std::unique_ptr<SSL_SESSION, FreeSession>;
-
 class TlsResumptionTest : public TlsStreamTest, public ::testing::WithParamInterface<int> {
  protected:
-  RawEnd program(const Process& process, const Session& session = nullptr) const {
+  RawEnd program(const Process& process, const TlsSession& session = nullptr) const {
     return RawEnd::client({.name = kName,
                            .trusts = process.authority.get(),
                            .version = GetParam(),
                            .session = session.get()});
   }
   /// What a program keeps of its first connection.
-  Session session_of(const Process& process) const {
+  TlsSession session_of(const Process& process) const {
     OurServer server = this->server(process);
     RawEnd client = program(process);
     EXPECT_TRUE(join(client, server));
@@ -496,7 +491,7 @@ class TlsResumptionTest : public TlsStreamTest, public ::testing::WithParamInter
     exchange(client, server);
     EXPECT_EQ(client.plain, "hello");
     client.close();
-    return Session(SSL_get1_session(client.ssl()));
+    return TlsSession(SSL_get1_session(client.ssl()));
   }
   /// Both ways, with one of them in the handshake's last flight.
   static void expect_talk(RawEnd& client, OurServer& server) {
@@ -511,7 +506,7 @@ class TlsResumptionTest : public TlsStreamTest, public ::testing::WithParamInter
 
 TEST_P(TlsResumptionTest, SecondConnectionResumesTheFirst) {
   Process ours = process();
-  Session session = session_of(ours);
+  TlsSession session = session_of(ours);
   OurServer server = this->server(ours);
   RawEnd client = program(ours, session);
   EXPECT_FALSE(join(client, server)) << "no certificate is needed";
@@ -522,7 +517,7 @@ TEST_P(TlsResumptionTest, SecondConnectionResumesTheFirst) {
 
 TEST_P(TlsResumptionTest, AnotherProcessOfTheSessionResumesToo) {
   Process ours = process(), other = process();
-  Session session = session_of(ours);
+  TlsSession session = session_of(ours);
   OurServer server = this->server(other);
   RawEnd client = program(ours, session);
   EXPECT_FALSE(join(client, server));
@@ -532,7 +527,7 @@ TEST_P(TlsResumptionTest, AnotherProcessOfTheSessionResumesToo) {
 
 TEST_P(TlsResumptionTest, AnotherSessionDoesNotResume) {
   Process ours = process(), other = process("another");
-  Session session = session_of(ours);
+  TlsSession session = session_of(ours);
   OurServer server = this->server(other);
   RawEnd client = program(other, session);
   EXPECT_TRUE(join(client, server));

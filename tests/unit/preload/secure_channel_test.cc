@@ -1,0 +1,718 @@
+// A TLS connection without a socket: a program and a real server that are OpenSSL alone, and between them
+// a conversation with a real player on a real cassette in a temporary directory.
+#include "preload/engine/secure_channel.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+
+#include "preload/engine/conversation.h"
+#include "store/cassette.h"
+#include "store/log.h"
+#include "tests/unit/preload/tls_ends.h"
+
+namespace cassette {
+namespace {
+
+constexpr char kName[] = "h.example";
+constexpr char kGet[] = "GET /a HTTP/1.1\r\nHost: h.example\r\n\r\n";
+constexpr char kAnswer[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+using Verdict = Judgements::Verdict;
+
+/// What the connection does to the process; Conversation::Terms leads to it without an argument.
+TlsSupport support;
+int brought;  ///< how often
+
+class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<int> {
+ protected:
+  /// The session's authority, as the engine begins it: once a process.
+  static void SetUpTestSuite() {
+    if (support.api != nullptr) return;
+    std::string folder = std::filesystem::temp_directory_path() / "secure-channel-XXXXXX";
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    support.api = cassette_tls_start(kTlsVersion);
+    std::string problem;
+    EXPECT_TRUE(support.api->begin(folder + "/authority", &problem)) << problem;
+    std::filesystem::remove_all(folder);
+  }
+
+  void SetUp() override {
+    TlsTest::SetUp();
+    settings_.cassette = folder_ + "/c.yaml";
+    settings_.runtime_dir = folder_ + "/run";
+    settings_.state_dir = folder_ + "/state";
+    configure_log(LogLevel::kWarn, folder_ + "/log");
+    authority_ = open_authority("of-the-world");
+    judgements_ = std::make_unique<Judgements>();
+    support.judgements = judgements_.get();
+    support.bring_trust = [] { ++brought; };
+    support.trusted = {};
+    support.insecure = {};
+    brought = 0;
+  }
+  void TearDown() override {
+    finish_session();
+    configure_log(LogLevel::kWarn, "");
+    TlsTest::TearDown();
+  }
+
+  /// A new session of the store: what earlier ones recorded is in the cassette.
+  void finish_session() {
+    conversation_.reset();
+    if (deck_) deck_->leave();
+    deck_.reset();
+  }
+
+  /// As conversation_test.cc has it, with TLS.
+  Conversation& open(RecordMode mode = RecordMode::kOnce, const std::string& host = kName) {
+    if (!deck_) {
+      settings_.mode = mode;
+      deck_ = std::make_unique<Deck>(settings_, "");
+    }
+    Conversation::Terms terms;
+    terms.host = host;
+    terms.port = 443;
+    terms.policy = deck_->current()->upstream_policy(terms.host, terms.port);
+    terms.may_relay = deck_->current()->may_relay();
+    terms.reset_on_miss = settings_.on_miss == OnMiss::kReset;
+    terms.tls = []() -> const TlsSupport& { return support; };
+    conversation_ = std::make_unique<Conversation>(*deck_, terms);
+    reached_server_ = false;
+    return *conversation_;
+  }
+
+  /// A program that checks certificates in its handshake, as most do: its library was brought the
+  /// session's authority, and judges the real server first, with `own_store_`, if it can be asked.
+  RawEnd program(const TlsSession& session = nullptr) {
+    RawOptions options{.name = kName, .version = GetParam(), .session = session.get()};
+    options.check = [](X509_STORE_CTX* context, void* test) {
+      return static_cast<SecureChannelTest*>(test)->check(X509_STORE_CTX_get0_cert(context));
+    };
+    options.argument = this;
+    return RawEnd::client(options);
+  }
+  int check(X509* certificate) {
+    if (brought == 0 || !program_trusts_us_) return 0;
+    Owned<X509> authority = from_der(support.api->authority_der());
+    EXPECT_EQ(X509_verify(certificate, X509_get0_pubkey(authority.get())), 1);
+    const std::string leaf = der_of(certificate);
+    const Judgements::Server* server = judgements_->server_of(leaf);
+    EXPECT_NE(server, nullptr);
+    if (server == nullptr || server->chain.empty() || own_store_ == Verdict::kUnknown) return 1;
+    judgements_->judge(leaf, own_store_ == Verdict::kTrusted);
+    return own_store_ == Verdict::kTrusted ? 1 : 0;
+  }
+  /// The real one.
+  RawEnd server(const std::string& name = kName) {
+    return RawEnd::server({.name = name, .signer = authority_.get(), .version = GetParam()});
+  }
+  void trust_by_file() { support.trusted = {write_pem(*authority_)}; }
+
+  static std::string drain(Output& output) {
+    std::string all;
+    for (auto front = output.front(0); !front.empty(); front = output.front(0)) {
+      all.append(front);
+      output.consume(front.size());
+    }
+    return all;
+  }
+
+  /// Bytes between all three until they are silent.
+  void run(RawEnd& program, RawEnd* server) {
+    for (bool any = true; any;) {
+      any = false;
+      auto moved = [&any](std::string bytes) {
+        any = any || !bytes.empty();
+        return bytes;
+      };
+      if (auto bytes = moved(program.take()); !bytes.empty()) conversation_->from_program(bytes);
+      if (auto bytes = moved(drain(conversation_->to_program())); !bytes.empty()) {
+        program.give(bytes);
+      }
+      if (auto bytes = moved(drain(conversation_->to_upstream())); !bytes.empty()) {
+        reached_server_ = true;
+        if (server != nullptr) server->give(bytes);
+      }
+      if (server == nullptr) continue;
+      if (auto bytes = moved(server->take()); !bytes.empty()) conversation_->from_upstream(bytes);
+    }
+  }
+
+  /// Records a GET, from the first byte to the last.
+  void record() {
+    trust_by_file();
+    open();
+    RawEnd program = this->program(), server = this->server();
+    program.send(kGet);
+    run(program, &server);
+    EXPECT_EQ(server.plain, kGet);
+    server.send(kAnswer);
+    run(program, &server);
+    EXPECT_EQ(program.plain, kAnswer);
+    finish_session();
+  }
+
+  /// What a program keeps of a connection for the next one.
+  TlsSession replay_once() {
+    open(RecordMode::kNone);
+    RawEnd program = this->program();
+    program.send(kGet);
+    run(program, nullptr);
+    EXPECT_EQ(program.plain, kAnswer);
+    program.close();
+    finish_session();
+    return TlsSession(SSL_get1_session(program.ssl()));
+  }
+
+  static void offer_only_http2(SSL* ssl) {
+    static constexpr unsigned char kHttp2[] = "\x02h2";
+    SSL_set_alpn_protos(ssl, kHttp2, sizeof kHttp2 - 1);
+  }
+  static void take_only_rsa(SSL* ssl) {
+    SSL_set_cipher_list(ssl, "ECDHE-RSA-AES128-GCM-SHA256");
+    SSL_set1_sigalgs_list(ssl, "RSA-PSS+SHA256");
+  }
+  static void ask_for_no_name(SSL* ssl) { SSL_set_tlsext_host_name(ssl, "h\xff.example"); }
+
+  /// A program with which a handshake is not possible does not wait for its end for ever.
+  void expect_turned_away(RecordMode mode, void (*change)(SSL*), const std::string& reason) {
+    Conversation& conversation = open(mode);
+    RawEnd program = this->program(), server = this->server();
+    change(program.ssl());
+    program.send(kGet);
+    run(program, &server);
+    EXPECT_TRUE(conversation.ends_program());
+    EXPECT_FALSE(program.is_open());
+    EXPECT_EQ(program.plain, "");
+    EXPECT_EQ(server.plain, "");
+    EXPECT_NE(logged().find(reason), std::string::npos) << logged();
+  }
+
+  std::vector<Interaction> recorded() {
+    finish_session();
+    auto cassette = load_cassette(settings_.cassette);
+    EXPECT_TRUE(cassette.ok()) << cassette.error().message;
+    return cassette.ok() ? cassette->interactions : std::vector<Interaction>{};
+  }
+  bool recorded_nothing() {
+    finish_session();
+    return !std::filesystem::exists(settings_.cassette);
+  }
+
+  std::string logged() const {
+    std::ifstream in(folder_ + "/log");
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  /// The connection ended, the program has no answer, and the log says why in one line.
+  void expect_failed(const RawEnd& program, const std::string& reason) {
+    EXPECT_TRUE(conversation_->ends_program());
+    EXPECT_TRUE(conversation_->ends_upstream());
+    EXPECT_EQ(program.plain, "");
+    const std::string log = logged();
+    EXPECT_NE(log.find("h.example:443: "), std::string::npos) << log;
+    EXPECT_NE(log.find(reason), std::string::npos) << log;
+    EXPECT_EQ(log.find('\n'), log.size() - 1) << log;
+  }
+  /// And not a byte of the request went to the server.
+  void expect_nothing_let_out(const RawEnd& program, const RawEnd& server,
+                              const std::string& reason) {
+    expect_failed(program, reason);
+    EXPECT_EQ(server.plain, "");
+    EXPECT_TRUE(recorded_nothing());
+  }
+
+  Settings settings_;
+  std::unique_ptr<Deck> deck_;
+  std::unique_ptr<Conversation> conversation_;
+  std::unique_ptr<Authority> authority_;  ///< of the real server
+  std::unique_ptr<Judgements> judgements_;
+  bool program_trusts_us_ = true;
+  Verdict own_store_ = Verdict::kUnknown;  ///< kUnknown: it cannot be asked
+  bool reached_server_ = false;
+};
+
+// ---- replay ----
+
+TEST_P(SecureChannelTest, ReplaysARequest) {
+  record();
+  support.trusted = {};
+  Conversation& conversation = open(RecordMode::kNone);
+  RawEnd program = this->program();
+  run(program, nullptr);
+  EXPECT_TRUE(program.is_open());
+  EXPECT_TRUE(conversation.answers_inline());
+  program.send(kGet);
+  run(program, nullptr);
+  EXPECT_EQ(program.plain, kAnswer);
+  EXPECT_TRUE(conversation.answers_inline());
+  EXPECT_FALSE(reached_server_);
+  EXPECT_FALSE(conversation.ends_program());
+  EXPECT_EQ(logged(), "");
+}
+
+TEST_P(SecureChannelTest, MissInsideTlsIsAnAnswer) {
+  record();
+  open(RecordMode::kNone);
+  RawEnd program = this->program();
+  program.send("GET /b HTTP/1.1\r\nHost: h.example\r\n\r\n");
+  run(program, nullptr);
+  EXPECT_TRUE(program.plain.starts_with("HTTP/1.1 599 Cassette Miss\r\n")) << program.plain;
+  EXPECT_FALSE(reached_server_);
+}
+
+TEST_P(SecureChannelTest, EndOfAReplayIsSaidInTls) {
+  record();
+  Conversation& conversation = open(RecordMode::kNone);
+  RawEnd program = this->program();
+  program.send("GET /a HTTP/1.1\r\nHost: h.example\r\nConnection: close\r\n\r\n");
+  run(program, nullptr);
+  EXPECT_NE(program.plain.find("hello"), std::string::npos);
+  EXPECT_TRUE(program.got_close());
+  EXPECT_TRUE(conversation.ends_program());
+}
+
+TEST_P(SecureChannelTest, HostIsWhomTheProgramNames) {
+  record();
+  open(RecordMode::kNone, "192.0.2.7");
+  RawEnd program = this->program();
+  program.send(kGet);
+  run(program, nullptr);
+  EXPECT_EQ(program.plain, kAnswer);
+}
+
+// ---- recording ----
+
+TEST_P(SecureChannelTest, RecordsWhatATrustedServerAnswers) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(server.plain, kGet);
+  EXPECT_TRUE(conversation.exchanging());
+  EXPECT_FALSE(conversation.answers_inline());
+  server.send(kAnswer);
+  run(program, &server);
+  EXPECT_EQ(program.plain, kAnswer);
+  EXPECT_FALSE(conversation.exchanging());
+  EXPECT_EQ(logged(), "");
+  auto interactions = recorded();
+  ASSERT_EQ(interactions.size(), 1U);
+  EXPECT_EQ(interactions[0].uri, "https://h.example/a");
+  EXPECT_EQ(interactions[0].response.body, "hello");
+}
+
+TEST_P(SecureChannelTest, RecordsAnAnswerThatEndsWithItsConnection) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  server.send("HTTP/1.1 200 OK\r\n\r\nhello");
+  server.close();
+  run(program, &server);
+  EXPECT_EQ(program.plain, "HTTP/1.1 200 OK\r\n\r\nhello");
+  EXPECT_TRUE(program.got_close());
+  EXPECT_TRUE(conversation.ends_program());
+  auto interactions = recorded();
+  ASSERT_EQ(interactions.size(), 1U);
+  EXPECT_EQ(interactions[0].response.body, "hello");
+}
+
+TEST_P(SecureChannelTest, RecordsMegabytes) {
+  trust_by_file();
+  open();
+  RawEnd program = this->program(), server = this->server();
+  const std::string body(2'000'000, 'x');
+  const std::string request =
+      "POST /a HTTP/1.1\r\nHost: h.example\r\nContent-Length: 2000000\r\n\r\n";
+  program.send(request + body);
+  run(program, &server);
+  EXPECT_TRUE(server.plain == request + body);
+  server.send("HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + body);
+  run(program, &server);
+  EXPECT_TRUE(program.plain.ends_with("\r\n\r\n" + body));
+  auto interactions = recorded();
+  ASSERT_EQ(interactions.size(), 1U);
+  EXPECT_TRUE(interactions[0].response.body == body);
+}
+
+TEST_P(SecureChannelTest, EveryByteMayComeAlone) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  bool answered = false;
+  for (bool any = true; any;) {
+    any = false;
+    for (char byte : program.take()) any = true, conversation.from_program({&byte, 1});
+    for (char byte : drain(conversation.to_program())) any = true, program.give({&byte, 1});
+    for (char byte : drain(conversation.to_upstream())) any = true, server.give({&byte, 1});
+    if (server.plain == kGet && !std::exchange(answered, true)) server.send(kAnswer);
+    for (char byte : server.take()) any = true, conversation.from_upstream({&byte, 1});
+  }
+  EXPECT_EQ(program.plain, kAnswer);
+  EXPECT_EQ(recorded().size(), 1U);
+}
+
+TEST_P(SecureChannelTest, ServerIsAskedBeforeTheProgramGetsACertificate) {
+  trust_by_file();
+  open();
+  RawEnd program = this->program(), server = this->server();
+  conversation_->from_program(program.take());
+  EXPECT_EQ(drain(conversation_->to_program()), "");
+  EXPECT_EQ(brought, 0);
+  server.give(drain(conversation_->to_upstream()));
+  EXPECT_EQ(SSL_get_servername(server.ssl(), TLSEXT_NAMETYPE_host_name), std::string(kName));
+  run(program, &server);
+  EXPECT_TRUE(program.is_open());
+  EXPECT_EQ(brought, 1);
+}
+
+// ---- a server that is reached only for what is not recorded ----
+
+TEST_P(SecureChannelTest, ServerIsReachedOnDemand) {
+  record();
+  open(RecordMode::kNewEpisodes);
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(program.plain, kAnswer);
+  EXPECT_FALSE(reached_server_);
+  const std::string request = "GET /b HTTP/1.1\r\nHost: h.example\r\n\r\n";
+  program.send(request);
+  run(program, &server);
+  EXPECT_EQ(server.plain, request);
+  server.send(kAnswer);
+  run(program, &server);
+  EXPECT_EQ(program.plain, std::string(kAnswer) + kAnswer);
+  EXPECT_EQ(recorded().size(), 2U);
+}
+
+TEST_P(SecureChannelTest, NothingIsLetOutToAnUntrustedServerOnDemand) {
+  record();
+  support.trusted = {};
+  Conversation& conversation = open(RecordMode::kNewEpisodes);
+  RawEnd program = this->program(), server = this->server();
+  program.send("GET /b HTTP/1.1\r\nHost: h.example\r\n\r\n");
+  run(program, &server);
+  EXPECT_EQ(server.plain, "");
+  EXPECT_EQ(program.plain, "");
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_NE(logged().find("h.example:443: the server's certificate is not trusted"),
+            std::string::npos)
+      << logged();
+  EXPECT_EQ(recorded().size(), 1U);
+}
+
+// ---- who is trusted ----
+
+TEST_P(SecureChannelTest, NothingIsLetOutToAnUntrustedServer) {
+  open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  expect_failed(program, "CASSETTE_TLS_CA_FILE");
+  expect_failed(program, "CASSETTE_TLS_INSECURE_HOSTS");
+  expect_nothing_let_out(program, server, "the server's certificate is not trusted");
+}
+
+TEST_P(SecureChannelTest, NothingIsLetOutToAServerOfAnotherName) {
+  trust_by_file();
+  open();
+  RawEnd program = this->program(), server = this->server("another.example");
+  program.send(kGet);
+  run(program, &server);
+  expect_nothing_let_out(program, server, "it is for another name");
+}
+
+TEST_P(SecureChannelTest, InsecureHostIsNotChecked) {
+  for (const char* name : {kName, "another.example"}) {
+    support.insecure = {};
+    support.insecure.add(parse_host_pattern("h.example:443"));
+    open(RecordMode::kAll);
+    RawEnd program = this->program(), server = this->server(name);
+    program.send(kGet);
+    run(program, &server);
+    EXPECT_EQ(server.plain, kGet);
+    server.send(kAnswer);
+    run(program, &server);
+    EXPECT_EQ(program.plain, kAnswer);
+    EXPECT_EQ(recorded().size(), 1U);
+  }
+}
+
+TEST_P(SecureChannelTest, AnotherHostBeingInsecureDoesNotHelp) {
+  support.insecure = {};
+  support.insecure.add(parse_host_pattern("another.example"));
+  support.insecure.add(parse_host_pattern("h.example:8443"));
+  open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  expect_nothing_let_out(program, server, "the server's certificate is not trusted");
+}
+
+TEST_P(SecureChannelTest, ServerIsTrustedByTheProgramsOwnStore) {
+  own_store_ = Verdict::kTrusted;
+  open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(server.plain, kGet);
+  EXPECT_EQ(logged(), "");
+}
+
+TEST_P(SecureChannelTest, OwnStoreDoesNotHelpAServerOfAnotherName) {
+  own_store_ = Verdict::kTrusted;
+  open();
+  RawEnd program = this->program(), server = this->server("another.example");
+  program.send(kGet);
+  run(program, &server);
+  expect_nothing_let_out(program, server, "it is for another name");
+}
+
+TEST_P(SecureChannelTest, ProgramThatDistrustsTheServerIsNotOverruled) {
+  own_store_ = Verdict::kDistrusted;
+  trust_by_file();
+  open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
+  expect_nothing_let_out(program, server,
+                         "the program does not trust the server's certificate: not recorded");
+}
+
+TEST_P(SecureChannelTest, VerdictBehindTheHandshakeCounts) {
+  open();
+  RawEnd program = this->program(), server = this->server();
+  run(program, &server);
+  ASSERT_TRUE(program.is_open());
+  EXPECT_FALSE(conversation_->ends_program());
+  // As GnuTLS's programs do: the handshake first, then the check, then the request.
+  Owned<X509> leaf(SSL_get1_peer_certificate(program.ssl()));
+  judgements_->judge(der_of(leaf.get()), true);
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(server.plain, kGet);
+  EXPECT_EQ(logged(), "");
+}
+
+// ---- programs that do not trust us ----
+
+TEST_P(SecureChannelTest, ProgramThatTurnsUsDownInRecordingIsNamed) {
+  program_trusts_us_ = false;
+  trust_by_file();
+  open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
+  expect_nothing_let_out(program, server, "the program's TLS handshake failed (");
+  EXPECT_NE(logged().find("it does not trust the session's authority"), std::string::npos);
+  EXPECT_NE(logged().find("ignore-hosts"), std::string::npos);
+}
+
+TEST_P(SecureChannelTest, ProgramThatTurnsUsDownInReplayIsNamed) {
+  record();
+  program_trusts_us_ = false;
+  open(RecordMode::kNone);
+  RawEnd program = this->program();
+  program.send(kGet);
+  run(program, nullptr);
+  EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
+  expect_failed(program, "it does not trust the session's authority");
+  EXPECT_FALSE(reached_server_);
+}
+
+TEST_P(SecureChannelTest, ProgramThatGoesAwayDuringTheHandshakeIsLeftInPeace) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program();
+  conversation.from_program(program.take());
+  conversation.program_finished();
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_TRUE(conversation.ends_upstream());
+  EXPECT_EQ(logged(), "");
+  EXPECT_TRUE(recorded_nothing());
+}
+
+// ---- servers that fail ----
+
+TEST_P(SecureChannelTest, ServerThatSpeaksNoTlsIsNamed) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program();
+  program.send(kGet);
+  run(program, nullptr);
+  conversation.from_upstream("HTTP/1.1 400 Bad Request\r\n\r\n");
+  run(program, nullptr);
+  expect_failed(program, "the server's handshake failed (");
+  EXPECT_TRUE(recorded_nothing());
+}
+
+TEST_P(SecureChannelTest, ServerThatClosesDuringTheHandshakeIsNamed) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program();
+  program.send(kGet);
+  run(program, nullptr);
+  conversation.upstream_finished();
+  run(program, nullptr);
+  expect_failed(program, "the server closed the connection during the handshake");
+}
+
+TEST_P(SecureChannelTest, ServerThatCannotBeReachedIsTheProgramsError) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program();
+  program.send(kGet);
+  run(program, nullptr);
+  conversation.upstream_failed(ECONNREFUSED);
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
+}
+
+TEST_P(SecureChannelTest, ServerWhoseBytesAreWrongResetsTheConnection) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  ASSERT_EQ(server.plain, kGet);
+  conversation.from_upstream("no TLS record");
+  run(program, &server);
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_EQ(conversation.reset_error(), ECONNRESET);
+  EXPECT_EQ(program.plain, "");
+  EXPECT_TRUE(recorded_nothing());
+}
+
+// ---- resumption ----
+
+TEST_P(SecureChannelTest, ResumedConnectionReplays) {
+  record();
+  TlsSession session = replay_once();
+  Conversation& conversation = open(RecordMode::kNone);
+  RawEnd program = this->program(session);
+  program.send(kGet);
+  run(program, nullptr);
+  EXPECT_EQ(SSL_session_reused(program.ssl()), 1);
+  EXPECT_EQ(program.plain, kAnswer);
+  EXPECT_TRUE(conversation.answers_inline());
+  EXPECT_FALSE(reached_server_);
+}
+
+TEST_P(SecureChannelTest, ResumedConnectionRecords) {
+  record();
+  TlsSession session = replay_once();
+  trust_by_file();
+  open(RecordMode::kAll);
+  RawEnd program = this->program(session), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(SSL_session_reused(program.ssl()), 1);
+  EXPECT_EQ(server.plain, kGet);
+  server.send(kAnswer);
+  run(program, &server);
+  EXPECT_EQ(program.plain, kAnswer);
+  EXPECT_EQ(logged(), "");
+  EXPECT_EQ(recorded().size(), 1U);
+}
+
+TEST_P(SecureChannelTest, NothingIsLetOutToAnUntrustedServerOfAResumedConnection) {
+  record();
+  TlsSession session = replay_once();
+  support.trusted = {};
+  Conversation& conversation = open(RecordMode::kAll);
+  RawEnd program = this->program(session), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(SSL_session_reused(program.ssl()), 1);
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_EQ(program.plain, "");
+  EXPECT_EQ(server.plain, "");
+  EXPECT_NE(logged().find("the server's certificate is not trusted"), std::string::npos);
+}
+
+// ---- ends ----
+
+TEST_P(SecureChannelTest, ProgramMayEndItsSideBehindTheRequest) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  program.close();
+  run(program, &server);
+  EXPECT_EQ(server.plain, kGet);
+  EXPECT_TRUE(server.got_close());
+  EXPECT_TRUE(conversation.ends_upstream());
+  EXPECT_FALSE(conversation.ends_program());
+  server.send(kAnswer);
+  run(program, &server);
+  EXPECT_EQ(program.plain, kAnswer);
+  EXPECT_EQ(recorded().size(), 1U);
+}
+
+TEST_P(SecureChannelTest, MissMayResetTheConnection) {
+  record();
+  settings_.on_miss = OnMiss::kReset;
+  Conversation& conversation = open(RecordMode::kNone);
+  RawEnd program = this->program();
+  program.send("GET /b HTTP/1.1\r\nHost: h.example\r\n\r\n");
+  run(program, nullptr);
+  EXPECT_EQ(program.plain, "");
+  EXPECT_EQ(conversation.reset_error(), ECONNRESET);
+  EXPECT_TRUE(conversation.ends_program());
+}
+
+// ---- programs that we have no handshake in common with ----
+
+TEST_P(SecureChannelTest, ProgramThatSpeaksOnlyHttp2IsTurnedAwayInReplay) {
+  record();
+  expect_turned_away(RecordMode::kNone, offer_only_http2, "no application protocol");
+}
+
+TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaIsTurnedAwayInReplay) {
+  record();
+  expect_turned_away(RecordMode::kNone, take_only_rsa, "handshake failed (no ");
+}
+
+TEST_P(SecureChannelTest, NameThatNoCertificateCanHaveIsTurnedAwayInReplay) {
+  record();
+  expect_turned_away(RecordMode::kNone, ask_for_no_name, "no certificate for ");
+}
+
+// ---- what is not handled ----
+
+TEST_P(SecureChannelTest, WithoutTheTlsObjectNothingIsLetOut) {
+  trust_by_file();
+  const TlsApi* api = std::exchange(support.api, nullptr);
+  support.problem = "TLS cannot be loaded: why";
+  Conversation& conversation = open();
+  RawEnd program = this->program();
+  program.send(kGet);
+  run(program, nullptr);
+  support.api = api;
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
+  EXPECT_FALSE(reached_server_);
+  EXPECT_NE(logged().find("TLS cannot be loaded: why"), std::string::npos) << logged();
+}
+
+INSTANTIATE_TEST_SUITE_P(SecureChannel, SecureChannelTest,
+                         ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
+                         [](const ::testing::TestParamInfo<int>& info) {
+                           return info.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
+                         });
+
+}  // namespace
+}  // namespace cassette
