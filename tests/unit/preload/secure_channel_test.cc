@@ -642,6 +642,39 @@ TEST_P(SecureChannelTest, NothingIsLetOutToAnUntrustedServerOfAResumedConnection
   EXPECT_NE(logged().find("the server's certificate is not trusted"), std::string::npos);
 }
 
+TEST_P(SecureChannelTest, ResumedConnectionIsJudgedAsTheFirst) {
+  own_store_ = Verdict::kTrusted;
+  TlsSession session;
+  for (int i = 0; i < 2; ++i) {
+    open(RecordMode::kAll);
+    RawEnd program = this->program(session), server = this->server();
+    program.send(kGet);
+    run(program, &server);
+    EXPECT_EQ(server.plain, kGet) << i;
+    server.send(kAnswer);
+    run(program, &server);
+    EXPECT_EQ(program.plain, kAnswer) << i;
+    EXPECT_EQ(SSL_session_reused(program.ssl()), i);
+    program.close();
+    session.reset(SSL_get1_session(program.ssl()));
+  }
+  EXPECT_EQ(logged(), "");
+}
+
+TEST_P(SecureChannelTest, ServerOfAResumedConnectionIsAskedForTheSameName) {
+  record();
+  TlsSession session = replay_once();
+  trust_by_file();
+  open(RecordMode::kAll, "192.0.2.7");
+  RawEnd program = this->program(session), server = this->server();
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(SSL_session_reused(program.ssl()), 1);
+  const char* name = SSL_get_servername(server.ssl(), TLSEXT_NAMETYPE_host_name);
+  EXPECT_STREQ(name, kName);
+  EXPECT_EQ(server.plain, kGet) << logged();
+}
+
 // ---- ends ----
 
 TEST_P(SecureChannelTest, ProgramMayEndItsSideBehindTheRequest) {
@@ -660,6 +693,21 @@ TEST_P(SecureChannelTest, ProgramMayEndItsSideBehindTheRequest) {
   run(program, &server);
   EXPECT_EQ(program.plain, kAnswer);
   EXPECT_EQ(recorded().size(), 1U);
+}
+
+TEST_P(SecureChannelTest, ServerMayCloseAnIdleConnection) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  run(program, &server);
+  ASSERT_TRUE(program.is_open());
+  server.close();
+  run(program, &server);
+  conversation.upstream_finished();
+  run(program, &server);
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_TRUE(program.got_close());
+  EXPECT_EQ(logged(), "");
 }
 
 TEST_P(SecureChannelTest, MissMayResetTheConnection) {
@@ -689,6 +737,31 @@ TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaIsTurnedAwayInReplay) {
 TEST_P(SecureChannelTest, NameThatNoCertificateCanHaveIsTurnedAwayInReplay) {
   record();
   expect_turned_away(RecordMode::kNone, ask_for_no_name, "no certificate for ");
+}
+
+TEST_P(SecureChannelTest, ProgramThatSpeaksOnlyHttp2IsTurnedAwayInRecording) {
+  trust_by_file();
+  expect_turned_away(RecordMode::kOnce, offer_only_http2, "no application protocol");
+}
+
+TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaIsTurnedAwayInRecording) {
+  trust_by_file();
+  expect_turned_away(RecordMode::kOnce, take_only_rsa, "handshake failed (no ");
+}
+
+TEST_P(SecureChannelTest, NameThatNoCertificateCanHaveIsTurnedAwayInRecording) {
+  trust_by_file();
+  expect_turned_away(RecordMode::kOnce, ask_for_no_name, "no certificate for ");
+}
+
+TEST_P(SecureChannelTest, ProgramThatIsTurnedAwayIsNotSaidToDistrustUs) {
+  record();
+  for (auto* change : {offer_only_http2, take_only_rsa, ask_for_no_name}) {
+    expect_turned_away(RecordMode::kNone, change, "");
+    finish_session();
+  }
+  EXPECT_EQ(logged().find("it does not trust the session's authority"), std::string::npos)
+      << logged();
 }
 
 // ---- what is not handled ----

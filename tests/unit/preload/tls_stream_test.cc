@@ -515,6 +515,15 @@ TEST_P(TlsResumptionTest, SecondConnectionResumesTheFirst) {
   expect_talk(client, server);
 }
 
+TEST_P(TlsResumptionTest, ServerOfAResumedConnectionIsCalledWhatTheClientCallsIt) {
+  Process ours = process();
+  TlsSession session = session_of(ours);
+  OurServer server = this->server(ours);
+  RawEnd client = program(ours, session);
+  join(client, server);
+  EXPECT_EQ(server->server_name(), kName);
+}
+
 TEST_P(TlsResumptionTest, AnotherProcessOfTheSessionResumesToo) {
   Process ours = process(), other = process();
   TlsSession session = session_of(ours);
