@@ -74,12 +74,12 @@ std::string merge(TlsSupport& support, int fd, Bundle kind) {
     std::vector<std::string> certificates;
     std::string merged = support.api->merge_java_store(
         original, password != nullptr ? password : kJavaPassword, &certificates);
-    support.trust.saw_certificates(certificates, chosen);
+    support.trust->saw_certificates(certificates, chosen);
     return merged;
   }
   if (count_certificates(original) < (chosen ? 1 : kEnough)) return {};
   // What the environment chooses is known already.
-  if (!chosen) support.trust.saw_file(path_of(fd), false);
+  if (!chosen) support.trust->saw_file(path_of(fd), false);
   // In front, because a reader may trust the size that it was told before.
   return authority + original;
 }

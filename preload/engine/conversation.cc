@@ -147,10 +147,10 @@ void Conversation::upstream_finished() {
   end();
 }
 
-void Conversation::upstream_failed(int error) {
+void Conversation::upstream_failed(int error, bool told) {
   if (channel_) return channel_->upstream_failed(error);
   if (phase_ == Phase::kEnded) return;
-  if (exchange_.active && !exchange_.response_complete && exchange_.records) {
+  if (!told && exchange_.active && !exchange_.response_complete && exchange_.records) {
     log(LogLevel::kWarn, place() + ": the connection to the server failed (" +
                              strerrordesc_np(error) + "): not recorded");
   }

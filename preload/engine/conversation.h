@@ -65,8 +65,8 @@ class Conversation {
   }
   void from_upstream(std::string_view bytes);
   void upstream_finished();
-  /// The server could not be reached, or its connection broke: an errno.
-  void upstream_failed(int error);
+  /// The server could not be reached, or its connection broke: an errno. `told`: it was said why.
+  void upstream_failed(int error, bool told = false);
   /// patience() is over.
   void deadline_passed();
 

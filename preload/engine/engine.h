@@ -33,6 +33,7 @@ class Engine {
   Service service;
   Judgements judgements;
   Told told;
+  Trust trust;
 
   /// Loads the TLS object with the first call, and makes or reads the session's authority.
   TlsSupport& tls();

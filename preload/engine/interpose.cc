@@ -197,7 +197,7 @@ void interpose_trust_in_gnutls(void* object, void* credentials) {
   guarded([&] {
     TlsSupport& support = engine().tls();
     if (support.api != nullptr) {
-      trust_in_gnutls(object, credentials, support.api->authority_der(), support.trust,
+      trust_in_gnutls(object, credentials, support.api->authority_der(), *support.trust,
                       engine().asks_servers());
     }
     return 0;

@@ -53,9 +53,10 @@ TlsSupport& Engine::tls() {
   std::call_once(tls_once_, [this] {
     tls_.judgements = &judgements;
     tls_.told = &told;
+    tls_.trust = &trust;
     tls_.bring_trust = bring_trust;
     tls_.insecure = settings.tls_insecure_hosts;
-    tls_.trust.begin(host.environment, settings.tls_ca_file);
+    trust.begin(host.environment, settings.tls_ca_file);
     const TlsApi* api = load(&tls_.problem);
     if (api != nullptr) {
       auto file = deck_->authority_file();

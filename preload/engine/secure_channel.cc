@@ -16,6 +16,16 @@ using State = TlsStream::State;
 
 namespace {
 
+/// For a program that has to say whether it trusts a server that speaks first.
+constexpr std::int64_t kVerdictPatience = 1'000'000'000;
+
+/// Names come from the program and the network; terminals are not to be steered.
+std::string printable(std::string_view name) {
+  std::string text;
+  for (char c : name) text += c > ' ' && c < 0x7f ? c : '?';
+  return text;
+}
+
 /// Whom a program may mean that does not say it: the name that it resolved, or the address. Nobody asks
 /// us for the address of localhost.
 ServerNames names_of(const Conversation::Terms& terms) {
@@ -36,14 +46,10 @@ SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSup
 
 void SecureChannel::from_program(std::string_view bytes) {
   if (failed_) return;
-  State state = server_->receive(bytes, plain_);
+  server_->receive(bytes, plain_);
+  heard_ = heard_ || !plain_.empty();
   go_on();
   if (failed_) return;
-  if (state == State::kFailed || server_->state() == State::kFailed) {
-    inner_ ? fail(server_->problem()) : program_turned_us_down();
-    return;
-  }
-  heard_ = heard_ || !plain_.empty();
   if (inner_ && !plain_.empty()) {
     std::string plain = std::exchange(plain_, {});
     inner_->from_program(plain);
@@ -67,8 +73,7 @@ void SecureChannel::program_exits() {
 
 void SecureChannel::from_upstream(std::string_view bytes) {
   if (failed_ || !client_) return;
-  std::string plain;
-  State state = client_->receive(bytes, plain);
+  State state = client_->receive(bytes, early_);
   if (state == State::kFailed) {
     if (inner_ && trusted_) {
       inner_->upstream_failed(ECONNRESET);
@@ -79,16 +84,23 @@ void SecureChannel::from_upstream(std::string_view bytes) {
   }
   if (state != State::kHandshaking) check_server();
   go_on();
-  if (inner_ && !plain.empty()) inner_->from_upstream(plain);
-  if (inner_ && client_->state() == State::kClosed) inner_->upstream_finished();
+  if (failed_) return;
+  if (inner_ && !early_.empty()) {
+    std::string plain = std::exchange(early_, {});
+    inner_->from_upstream(plain);
+  }
+  if (state == State::kClosed) upstream_finished();
 }
 
 void SecureChannel::upstream_finished() {
   if (failed_) return;
-  if (!inner_) {
+  if (inner_) {
+    inner_->upstream_finished();
+  } else if (client_ && client_->state() == State::kHandshaking) {
     fail("the server closed the connection during the handshake");
   } else {
-    inner_->upstream_finished();
+    server_->close();
+    idle_closed_ = true;
   }
 }
 
@@ -101,6 +113,20 @@ void SecureChannel::upstream_failed(int error) {
   }
 }
 
+void SecureChannel::deadline_passed() {
+  if (inner_) return inner_->deadline_passed();
+  hurried_ = true;
+  go_on();
+  if (!inner_ || early_.empty()) return;
+  std::string plain = std::exchange(early_, {});
+  inner_->from_upstream(plain);
+}
+
+std::int64_t SecureChannel::patience() const {
+  if (inner_) return inner_->patience();
+  return early_.empty() || hurried_ ? 0 : kVerdictPatience;
+}
+
 /// From one step of the handshake to the next.
 void SecureChannel::go_on() {
   if (failed_) return;
@@ -109,15 +135,15 @@ void SecureChannel::go_on() {
     if (!client_ || client_->state() == State::kOpen || client_->state() == State::kClosed)
       present();
   }
-  if (inner_ || server_->state() == State::kHandshaking || server_->state() == State::kFailed)
-    return;
-  // GnuTLS's programs check certificates behind the handshake: what they send says that they have.
-  if (client_ && plain_.empty() && server_->state() == State::kOpen) return;
+  if (server_->state() == State::kFailed)
+    return inner_ ? fail(server_->problem()) : program_turned_us_down();
+  if (inner_ || server_->state() == State::kHandshaking) return;
+  // GnuTLS's programs check certificates behind the handshake: what they send says that they have. Where
+  // the server speaks first there is nothing but to wait a little.
+  const bool heard = !plain_.empty() || hurried_ || (!early_.empty() && is_trusted());
+  if (client_ && !heard && server_->state() == State::kOpen) return;
   // The program has accepted our certificate; and the server's, where it could be asked.
-  if (client_ && !is_trusted()) {
-    fail(distrusted());
-    return;
-  }
+  if (client_ && !is_trusted()) return fail(distrusted());
   trusted_ = client_ != nullptr;
   Conversation::Terms terms = terms_;
   terms.scheme = "https";
@@ -146,7 +172,7 @@ void SecureChannel::present() {
 }
 
 void SecureChannel::reach_server() {
-  client_ = support_.api->connect(server_->server_names(), support_.trust.anchors());
+  client_ = support_.api->connect(server_->server_names(), support_.trust->anchors());
 }
 
 /// A server that is only reached now, on demand, behind a handshake that needed none.
@@ -178,8 +204,7 @@ void SecureChannel::program_turned_us_down() {
   if (server_->refusal() == TlsServerStream::Refusal::kNoHttp1) {
     fail(program + " offers no HTTP/1.1 within TLS, and HTTP/2 is not handled; " + kLetThrough);
   } else if (support_.judgements->verdict(leaf_) == Judgements::Verdict::kDistrusted) {
-    fail(program + " does not trust the server's certificate (" + client_->distrust() +
-         "): not recorded");
+    fail(program + " does not trust the server's certificate: not recorded");
   } else if (server_->refusal() == TlsServerStream::Refusal::kCertificate) {
     fail(program + " does not accept the session's certificate (" + server_->problem() +
          "): set SSL_CERT_FILE to the file of certificates that it reads; " + kLetThrough);
@@ -205,7 +230,7 @@ void SecureChannel::fail(const std::string& problem) {
   tell(problem);
   server_->fail(problem);
   failed_ = true;
-  if (inner_) inner_->upstream_failed(ECONNRESET);
+  if (inner_) inner_->upstream_failed(ECONNRESET, /*told=*/true);
 }
 
 void SecureChannel::tell(const std::string& message) const {
@@ -255,7 +280,7 @@ bool SecureChannel::answers_inline() const {
 }
 
 std::string SecureChannel::place() const {
-  return name() + ":" + std::to_string(terms_.port);
+  return printable(name()) + ":" + std::to_string(terms_.port);
 }
 
 }  // namespace cassette

@@ -27,7 +27,7 @@ namespace cassette {
 struct TlsSupport {
   const TlsApi* api = nullptr;  ///< nullptr: `problem` says why
   std::string problem;
-  Trust trust;        ///< what real servers are checked against, where the program cannot be asked
+  Trust* trust = nullptr;  ///< what real servers are checked against, where the program cannot be asked
   HostList insecure;  ///< hosts that are not checked
   Judgements* judgements = nullptr;
   Told* told = nullptr;
@@ -45,15 +45,14 @@ class SecureChannel final : public Channel {
   void from_upstream(std::string_view bytes) override;
   void upstream_finished() override;
   void upstream_failed(int error) override;
-  void deadline_passed() override {
-    if (inner_) inner_->deadline_passed();
-  }
+  void deadline_passed() override;
 
   void pump(Output& to_program, Output& to_upstream, Output::Time now) override;
   Output::Time next_due() const override { return inner_ ? inner_->next_due() : 0; }
 
   bool ends_program() const override {
-    return failed_ || (inner_ && inner_->ends_program() && inner_->to_program().empty());
+    return failed_ || idle_closed_ ||
+           (inner_ && inner_->ends_program() && inner_->to_program().empty());
   }
   bool ends_upstream() const override {
     return failed_ || (inner_ && inner_->ends_upstream() && (!client_ || upstream_closed_));
@@ -62,7 +61,7 @@ class SecureChannel final : public Channel {
   bool answers_inline() const override;
   bool wants_program() const override { return !inner_ || inner_->wants_program(); }
   bool wants_upstream() const override { return !inner_ || inner_->wants_upstream(); }
-  std::int64_t patience() const override { return inner_ ? inner_->patience() : 0; }
+  std::int64_t patience() const override;
   bool exchanging() const override { return inner_ && inner_->exchanging(); }
 
  private:
@@ -86,13 +85,16 @@ class SecureChannel final : public Channel {
   std::unique_ptr<TlsClientStream> client_;  ///< the real server's side
   std::unique_ptr<Conversation> inner_;      ///< once the program's handshake is over
   std::string leaf_;                         ///< the certificate that the program got
-  std::string plain_;
+  std::string plain_;  ///< from the program, while there is no inner conversation
+  std::string early_;  ///< and from the server
   bool heard_ = false;  ///< something in plain text from the program
   bool checked_ = false;
   bool trusted_ = false;  ///< the real server: not a byte of a request goes to it before
   bool failed_ = false;
   bool program_closed_ = false;
   bool upstream_closed_ = false;
+  bool idle_closed_ = false;  ///< the server closed before the program asked for anything
+  bool hurried_ = false;      ///< the deadline has passed
   int reset_error_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -41,7 +42,9 @@ bool set_common(X509* certificate, EVP_PKEY* key) {
 
 bool set_name(X509* certificate, const std::string& name) {
   // A common name has at most 64 characters; who is meant is in the subject alternative name.
-  const std::string common = name.substr(0, 64);
+  std::size_t size = std::min<std::size_t>(name.size(), 64);
+  while (size > 0 && size < name.size() && (name[size] & 0xc0) == 0x80) --size;  // not within a character
+  const std::string common = name.substr(0, size);
   return X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
                                     reinterpret_cast<const unsigned char*>(common.data()),
                                     static_cast<int>(common.size()), -1, 0) == 1;

@@ -30,7 +30,7 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     if (phase_ != Phase::kWaits || certificate == nullptr ||
         SSL_use_certificate(ssl_.get(), certificate) != 1 ||
         SSL_use_PrivateKey(ssl_.get(), authority_.leaf_key()) != 1) {
-      fail("no certificate for " + names.front() + ": " + openssl_problem());
+      fail("no certificate can have that name: " + openssl_problem());
       return {};
     }
     phase_ = Phase::kGoesOn;
@@ -73,13 +73,20 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     auto* self = static_cast<ServerStream*>(SSL_get_app_data(ssl));
     if (self->phase_ == Phase::kGoesOn) return 1;
     if (self->phase_ == Phase::kGivesUp) return 0;
-    const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (name != nullptr && name[0] != '\0') self->names_ = {name};
+    self->take_name();
     self->phase_ = Phase::kWaits;
     return -1;
   }
 
  private:
+  // Nobody asks for a certificate when a session is resumed.
+  void opened() override { take_name(); }
+
+  void take_name() {
+    const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+    if (name != nullptr && name[0] != '\0') names_ = {name};
+  }
+
   /// Of the certificate.
   enum class Phase : std::uint8_t { kNotAsked, kWaits, kGoesOn, kGivesUp };
 
@@ -116,6 +123,9 @@ Owned<SSL_CTX> make_server_context(const Authority& authority) {
   // Sessions are resumed by tickets alone, which work in every process.
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_cert_cb(context.get(), ServerStream::choose, nullptr);
+  // Accepting a name keeps it with the session, for when that is resumed with TLS 1.2.
+  SSL_CTX_set_tlsext_servername_callback(context.get(),
+                                         +[](SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; });
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
   bool good = SSL_CTX_set_tlsext_ticket_keys(context.get(), keys.data(),
                                              static_cast<long>(keys.size())) == 1 &&

@@ -264,7 +264,7 @@ TEST_F(AuthorityTest, LeafIsForTheNameOrAddressAlone) {
   const std::string names[] = {kName, "localhost", "*.example.com", kIPv4, kIPv6};
   for (const std::string& name : names) {
     SCOPED_TRACE(name);
-    X509* leaf = authority->leaf(name, "");
+    X509* leaf = authority->leaf({name}, "");
     ASSERT_NE(leaf, nullptr);
     const bool is_address = name == kIPv4 || name == kIPv6;
     EXPECT_EQ(alternative_names(leaf), (is_address ? "IP:" : "DNS:") + name);
@@ -283,7 +283,7 @@ TEST_F(AuthorityTest, LeafOfALongNameHasAllOfItWhereItCounts) {
   for (std::size_t size : {64UL, 65UL, 253UL}) {
     std::string name(size, 'a');
     for (std::size_t dot = 60; dot + 1 < size; dot += 60) name[dot] = '.';
-    X509* leaf = authority->leaf(name, "");
+    X509* leaf = authority->leaf({name}, "");
     ASSERT_NE(leaf, nullptr) << size;
     EXPECT_EQ(common_name(leaf), name.substr(0, 64));
     EXPECT_EQ(alternative_names(leaf), "DNS:" + name);
@@ -300,7 +300,7 @@ TEST_F(AuthorityTest, ANameCannotBringAnotherOneIn) {
                                "@evil.test",      "critical,DNS:evil.test"};
   for (const std::string& name : names) {
     SCOPED_TRACE(name);
-    X509* leaf = authority->leaf(name, "");
+    X509* leaf = authority->leaf({name}, "");
     ASSERT_NE(leaf, nullptr);
     EXPECT_EQ(alternative_names(leaf), "DNS:" + name);
     EXPECT_EQ(common_name(leaf), name);
@@ -313,7 +313,7 @@ TEST_F(AuthorityTest, LeafSaysWhatClientsAskFor) {
   auto authority = open_authority();
   ASSERT_TRUE(authority);
   Owned<X509> root = from_der(authority->der());
-  X509* leaf = authority->leaf(kName, "");
+  X509* leaf = authority->leaf({kName}, "");
   ASSERT_NE(leaf, nullptr);
 
   EXPECT_EQ(X509_get_version(leaf), 2);
@@ -347,7 +347,7 @@ TEST_F(AuthorityTest, LeavesHaveSerialNumbersOfTheirOwn) {
   ASSERT_TRUE(authority);
   std::set<std::string> numbers;
   for (int i = 0; i < 64; ++i) {
-    X509* leaf = authority->leaf("h" + std::to_string(i) + ".example", "");
+    X509* leaf = authority->leaf({"h" + std::to_string(i) + ".example"}, "");
     ASSERT_NE(leaf, nullptr);
     const ASN1_INTEGER* number = X509_get0_serialNumber(leaf);
     EXPECT_EQ(number->type, V_ASN1_INTEGER) << "positive";
@@ -360,7 +360,7 @@ TEST_F(AuthorityTest, LeavesHaveSerialNumbersOfTheirOwn) {
 TEST_F(AuthorityTest, LeafIsTrustedByItsOwnSessionOnly) {
   auto authority = open_authority(), again = open_authority(), another = open_authority("another");
   ASSERT_TRUE(authority && again && another);
-  X509* leaf = authority->leaf(kName, "");
+  X509* leaf = authority->leaf({kName}, "");
   ASSERT_NE(leaf, nullptr);
   EXPECT_EQ(verify(*authority, leaf, kName), X509_V_OK);
   EXPECT_EQ(verify(*again, leaf, kName), X509_V_OK) << "another process of the session";
@@ -370,16 +370,16 @@ TEST_F(AuthorityTest, LeafIsTrustedByItsOwnSessionOnly) {
 TEST_F(AuthorityTest, LeafIsMadeOnceForANameAndATag) {
   auto authority = open_authority();
   ASSERT_TRUE(authority);
-  X509* leaf = authority->leaf(kName, "");
+  X509* leaf = authority->leaf({kName}, "");
   ASSERT_NE(leaf, nullptr);
-  EXPECT_EQ(authority->leaf(kName, ""), leaf);
-  X509* tagged = authority->leaf(kName, "tag");
+  EXPECT_EQ(authority->leaf({kName}, ""), leaf);
+  X509* tagged = authority->leaf({kName}, "tag");
   ASSERT_NE(tagged, nullptr);
   EXPECT_NE(tagged, leaf);
   EXPECT_NE(der_of(tagged), der_of(leaf));
-  EXPECT_EQ(authority->leaf(kName, "tag"), tagged);
-  EXPECT_NE(authority->leaf("another.test", "tag"), tagged);
-  EXPECT_EQ(authority->leaf(kName, ""), leaf);
+  EXPECT_EQ(authority->leaf({kName}, "tag"), tagged);
+  EXPECT_NE(authority->leaf({"another.test"}, "tag"), tagged);
+  EXPECT_EQ(authority->leaf({kName}, ""), leaf);
 }
 
 TEST_F(AuthorityTest, LeafIsTheSameForAllThreads) {
@@ -390,8 +390,8 @@ TEST_F(AuthorityTest, LeafIsTheSameForAllThreads) {
   threads.reserve(leaves.size());
   for (X509*& mine : leaves) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 20; ++i) authority->leaf("h" + std::to_string(i) + ".example", "");
-      mine = authority->leaf(kName, "");
+      for (int i = 0; i < 20; ++i) authority->leaf({"h" + std::to_string(i) + ".example"}, "");
+      mine = authority->leaf({kName}, "");
     });
   }
   for (auto& thread : threads) thread.join();

@@ -52,7 +52,9 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
     judgements_ = std::make_unique<Judgements>();
     support.judgements = judgements_.get();
     support.bring_trust = [] { ++brought; };
-    support.trusted = {};
+    distrust_all();
+    told_ = std::make_unique<Told>();
+    support.told = told_.get();
     support.insecure = {};
     brought = 0;
   }
@@ -112,7 +114,15 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
   RawEnd server(const std::string& name = kName) {
     return RawEnd::server({.name = name, .signer = authority_.get(), .version = GetParam()});
   }
-  void trust_by_file() { support.trusted = {write_pem(*authority_)}; }
+  void trust_by_file() {
+    distrust_all();
+    trust_->saw_file(write_pem(*authority_), /*chosen=*/true);
+  }
+  void distrust_all() {
+    trust_ = std::make_unique<Trust>();
+    trust_->saw_file(folder_ + "/none.pem", /*chosen=*/true);  // instead of the system's
+    support.trust = trust_.get();
+  }
 
   static std::string drain(Output& output) {
     std::string all;
@@ -232,6 +242,8 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
   std::unique_ptr<Conversation> conversation_;
   std::unique_ptr<Authority> authority_;  ///< of the real server
   std::unique_ptr<Judgements> judgements_;
+  std::unique_ptr<Trust> trust_;
+  std::unique_ptr<Told> told_;
   bool program_trusts_us_ = true;
   Verdict own_store_ = Verdict::kUnknown;  ///< kUnknown: it cannot be asked
   bool reached_server_ = false;
@@ -241,7 +253,7 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
 
 TEST_P(SecureChannelTest, ReplaysARequest) {
   record();
-  support.trusted = {};
+  distrust_all();
   Conversation& conversation = open(RecordMode::kNone);
   RawEnd program = this->program();
   run(program, nullptr);
@@ -397,7 +409,7 @@ TEST_P(SecureChannelTest, ServerIsReachedOnDemand) {
 
 TEST_P(SecureChannelTest, NothingIsLetOutToAnUntrustedServerOnDemand) {
   record();
-  support.trusted = {};
+  distrust_all();
   Conversation& conversation = open(RecordMode::kNewEpisodes);
   RawEnd program = this->program(), server = this->server();
   program.send("GET /b HTTP/1.1\r\nHost: h.example\r\n\r\n");
@@ -487,7 +499,7 @@ TEST_P(SecureChannelTest, ProgramThatDistrustsTheServerIsNotOverruled) {
   run(program, &server);
   EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
   expect_nothing_let_out(program, server,
-                         "the program does not trust the server's certificate: not recorded");
+                         "does not trust the server's certificate: not recorded");
 }
 
 TEST_P(SecureChannelTest, VerdictBehindTheHandshakeCounts) {
@@ -516,7 +528,7 @@ TEST_P(SecureChannelTest, ProgramThatTurnsUsDownInRecordingIsNamed) {
   run(program, &server);
   EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
   expect_nothing_let_out(program, server, "the program's TLS handshake failed (");
-  EXPECT_NE(logged().find("it does not trust the session's authority"), std::string::npos);
+  EXPECT_NE(logged().find("does not accept the session's certificate"), std::string::npos);
   EXPECT_NE(logged().find("ignore-hosts"), std::string::npos);
 }
 
@@ -528,7 +540,7 @@ TEST_P(SecureChannelTest, ProgramThatTurnsUsDownInReplayIsNamed) {
   program.send(kGet);
   run(program, nullptr);
   EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
-  expect_failed(program, "it does not trust the session's authority");
+  expect_failed(program, "does not accept the session's certificate");
   EXPECT_FALSE(reached_server_);
 }
 
@@ -618,7 +630,7 @@ TEST_P(SecureChannelTest, ResumedConnectionRecords) {
   RawEnd program = this->program(session), server = this->server();
   program.send(kGet);
   run(program, &server);
-  EXPECT_EQ(SSL_session_reused(program.ssl()), 1);
+  EXPECT_EQ(SSL_session_reused(program.ssl()), 0);  // a recording looks at the server
   EXPECT_EQ(server.plain, kGet);
   server.send(kAnswer);
   run(program, &server);
@@ -630,12 +642,12 @@ TEST_P(SecureChannelTest, ResumedConnectionRecords) {
 TEST_P(SecureChannelTest, NothingIsLetOutToAnUntrustedServerOfAResumedConnection) {
   record();
   TlsSession session = replay_once();
-  support.trusted = {};
+  distrust_all();
   Conversation& conversation = open(RecordMode::kAll);
   RawEnd program = this->program(session), server = this->server();
   program.send(kGet);
   run(program, &server);
-  EXPECT_EQ(SSL_session_reused(program.ssl()), 1);
+  EXPECT_EQ(SSL_session_reused(program.ssl()), 0);  // a recording looks at the server
   EXPECT_TRUE(conversation.ends_program());
   EXPECT_EQ(program.plain, "");
   EXPECT_EQ(server.plain, "");
@@ -654,7 +666,7 @@ TEST_P(SecureChannelTest, ResumedConnectionIsJudgedAsTheFirst) {
     server.send(kAnswer);
     run(program, &server);
     EXPECT_EQ(program.plain, kAnswer) << i;
-    EXPECT_EQ(SSL_session_reused(program.ssl()), i);
+    EXPECT_EQ(SSL_session_reused(program.ssl()), 0);
     program.close();
     session.reset(SSL_get1_session(program.ssl()));
   }
@@ -669,7 +681,7 @@ TEST_P(SecureChannelTest, ServerOfAResumedConnectionIsAskedForTheSameName) {
   RawEnd program = this->program(session), server = this->server();
   program.send(kGet);
   run(program, &server);
-  EXPECT_EQ(SSL_session_reused(program.ssl()), 1);
+  EXPECT_EQ(SSL_session_reused(program.ssl()), 0);  // a recording looks at the server
   const char* name = SSL_get_servername(server.ssl(), TLSEXT_NAMETYPE_host_name);
   EXPECT_STREQ(name, kName);
   EXPECT_EQ(server.plain, kGet) << logged();
@@ -726,32 +738,32 @@ TEST_P(SecureChannelTest, MissMayResetTheConnection) {
 
 TEST_P(SecureChannelTest, ProgramThatSpeaksOnlyHttp2IsTurnedAwayInReplay) {
   record();
-  expect_turned_away(RecordMode::kNone, offer_only_http2, "no application protocol");
+  expect_turned_away(RecordMode::kNone, offer_only_http2, "offers no HTTP/1.1 within TLS");
 }
 
 TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaIsTurnedAwayInReplay) {
   record();
-  expect_turned_away(RecordMode::kNone, take_only_rsa, "handshake failed (no ");
+  expect_turned_away(RecordMode::kNone, take_only_rsa, "failed: no ");
 }
 
 TEST_P(SecureChannelTest, NameThatNoCertificateCanHaveIsTurnedAwayInReplay) {
   record();
-  expect_turned_away(RecordMode::kNone, ask_for_no_name, "no certificate for ");
+  expect_turned_away(RecordMode::kNone, ask_for_no_name, "no certificate can have that name");
 }
 
 TEST_P(SecureChannelTest, ProgramThatSpeaksOnlyHttp2IsTurnedAwayInRecording) {
   trust_by_file();
-  expect_turned_away(RecordMode::kOnce, offer_only_http2, "no application protocol");
+  expect_turned_away(RecordMode::kOnce, offer_only_http2, "offers no HTTP/1.1 within TLS");
 }
 
 TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaIsTurnedAwayInRecording) {
   trust_by_file();
-  expect_turned_away(RecordMode::kOnce, take_only_rsa, "handshake failed (no ");
+  expect_turned_away(RecordMode::kOnce, take_only_rsa, "failed: no ");
 }
 
 TEST_P(SecureChannelTest, NameThatNoCertificateCanHaveIsTurnedAwayInRecording) {
   trust_by_file();
-  expect_turned_away(RecordMode::kOnce, ask_for_no_name, "no certificate for ");
+  expect_turned_away(RecordMode::kOnce, ask_for_no_name, "no certificate can have that name");
 }
 
 TEST_P(SecureChannelTest, ProgramThatIsTurnedAwayIsNotSaidToDistrustUs) {
@@ -760,7 +772,7 @@ TEST_P(SecureChannelTest, ProgramThatIsTurnedAwayIsNotSaidToDistrustUs) {
     expect_turned_away(RecordMode::kNone, change, "");
     finish_session();
   }
-  EXPECT_EQ(logged().find("it does not trust the session's authority"), std::string::npos)
+  EXPECT_EQ(logged().find("does not accept the session's certificate"), std::string::npos)
       << logged();
 }
 

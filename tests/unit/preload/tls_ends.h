@@ -159,7 +159,7 @@ class RawEnd {
     SSL_CTX_set_min_proto_version(context, options.version);
     SSL_CTX_set_max_proto_version(context, options.version);
     if (is_server) {
-      EXPECT_EQ(SSL_CTX_use_certificate(context, options.signer->leaf(options.name, "")), 1);
+      EXPECT_EQ(SSL_CTX_use_certificate(context, options.signer->leaf({options.name}, "")), 1);
       EXPECT_EQ(SSL_CTX_use_PrivateKey(context, options.signer->leaf_key()), 1);
     }
     if (options.trusts != nullptr) {

@@ -36,11 +36,11 @@ class TlsStreamTest : public TlsTest {
   }
 
   static OurServer server(const Process& process, const std::string& name = kAddress) {
-    return OurServer(make_server_stream(process.context.get(), *process.authority, name));
+    return OurServer(make_server_stream(process.context.get(), *process.authority, {name}, /*resumes=*/true));
   }
   static OurClient client(const std::string& name = kName,
                           const std::vector<std::string>& trusted = {}) {
-    return OurClient(make_client_stream(name, trusted));
+    return OurClient(make_client_stream({name}, {trusted, {}}));
   }
 
   /// The whole handshake, with the certificate in between. False: it was not asked for.
@@ -48,7 +48,7 @@ class TlsStreamTest : public TlsTest {
   static bool join(Client& client, OurServer& server, const std::string& tag = {}) {
     exchange(client, server);
     const bool waits = server->wants_certificate();
-    if (waits) server->present(tag);
+    if (waits) server->present(server->server_names(), tag);
     exchange(client, server);
     return waits;
   }
@@ -74,7 +74,7 @@ TEST_F(TlsStreamTest, HandshakeWaitsForTheCertificate) {
   EXPECT_EQ(client->state(), State::kHandshaking);
   EXPECT_EQ(server.take(), "");
 
-  const std::string certificate = server->present("");
+  const std::string certificate = server->present(server->server_names(), "");
   EXPECT_FALSE(server->wants_certificate());
   exchange(client, server);
   EXPECT_EQ(server->state(), State::kOpen);
@@ -88,7 +88,7 @@ TEST_F(TlsStreamTest, HandshakeNeedsNoBytesTogether) {
   OurClient client = this->client();
   for (int round = 0; round < 4; ++round) {
     for (char byte : client.take()) server.give({&byte, 1});
-    if (server->wants_certificate()) server->present("");
+    if (server->wants_certificate()) server->present(server->server_names(), "");
     for (char byte : server.take()) client.give({&byte, 1});
   }
   EXPECT_EQ(server->state(), State::kOpen);
@@ -98,7 +98,7 @@ TEST_F(TlsStreamTest, HandshakeNeedsNoBytesTogether) {
 TEST_F(TlsStreamTest, CertificateBeforeTheClientHelloIsAnError) {
   Process ours = process();
   OurServer server = this->server(ours);
-  EXPECT_EQ(server->present(""), "");
+  EXPECT_EQ(server->present(server->server_names(), ""), "");
   EXPECT_EQ(server->state(), State::kFailed);
   EXPECT_NE(server->problem(), "");
 }
@@ -195,11 +195,11 @@ TEST_F(TlsStreamTest, FailedEndStaysSo) {
 TEST_F(TlsStreamTest, ServerIsCalledWhatTheClientCallsIt) {
   Process ours = process();
   OurServer server = this->server(ours);
-  EXPECT_EQ(server->server_name(), kAddress);
+  EXPECT_EQ(server->server_names().front(), kAddress);
   OurClient client = this->client();
   join(client, server);
-  EXPECT_EQ(server->server_name(), kName);
-  EXPECT_TRUE(client->is_for_name());
+  EXPECT_EQ(server->server_names().front(), kName);
+  EXPECT_FALSE(client->matching_names().empty());
 }
 
 TEST_F(TlsStreamTest, AddressIsNotSentAsAName) {
@@ -208,7 +208,7 @@ TEST_F(TlsStreamTest, AddressIsNotSentAsAName) {
     OurServer server = this->server(ours, "known otherwise");
     OurClient client = this->client(address);
     exchange(client, server);
-    EXPECT_EQ(server->server_name(), "known otherwise");
+    EXPECT_EQ(server->server_names().front(), "known otherwise");
   }
 }
 
@@ -218,9 +218,9 @@ TEST_F(TlsStreamTest, ServerWithoutANameIsCalledWhatIsKnownOtherwise) {
     OurServer server = this->server(ours, address);
     OurClient client = this->client(address);
     EXPECT_TRUE(join(client, server));
-    EXPECT_EQ(server->server_name(), address);
+    EXPECT_EQ(server->server_names().front(), address);
     EXPECT_EQ(client->state(), State::kOpen);
-    EXPECT_TRUE(client->is_for_name()) << address;
+    EXPECT_FALSE(client->matching_names().empty()) << address;
   }
 }
 
@@ -244,7 +244,7 @@ TEST_F(TlsStreamTest, CertificateForAnotherNameIsNoticed) {
     OurClient client = this->client(wanted, {trusted});
     exchange(client, server);
     EXPECT_EQ(client->state(), State::kOpen);
-    EXPECT_EQ(client->is_for_name(), good);
+    EXPECT_EQ(!client->matching_names().empty(), good);
     EXPECT_EQ(client->distrust().empty(), good) << client->distrust();
   }
 }
@@ -268,7 +268,7 @@ TEST_F(TlsStreamTest, ServerIsTrustedByTheGivenFiles) {
     join(client, server);
     EXPECT_EQ(client->state(), State::kOpen) << "it is said, not refused";
     EXPECT_EQ(!client->distrust().empty(), distrusted) << client->distrust();
-    EXPECT_TRUE(client->is_for_name());
+    EXPECT_FALSE(client->matching_names().empty());
   }
 }
 
@@ -521,7 +521,7 @@ TEST_P(TlsResumptionTest, ServerOfAResumedConnectionIsCalledWhatTheClientCallsIt
   OurServer server = this->server(ours);
   RawEnd client = program(ours, session);
   join(client, server);
-  EXPECT_EQ(server->server_name(), kName);
+  EXPECT_EQ(server->server_names().front(), kName);
 }
 
 TEST_P(TlsResumptionTest, AnotherProcessOfTheSessionResumesToo) {
