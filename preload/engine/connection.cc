@@ -424,6 +424,24 @@ void ConnectionPool::give_back(Connection* connection) {
   free_.push_back(connection->index_);
 }
 
+void ConnectionPool::lock() {
+  for (std::uint32_t held = 0;;) {
+    if (Connection* connection = at(held)) {
+      connection->mutex.lock();
+      ++held;
+      continue;
+    }
+    mutex_.lock();
+    if (held == made_) return;
+    mutex_.unlock();  // one was made meanwhile
+  }
+}
+
+void ConnectionPool::unlock() {
+  for (std::uint32_t i = 0; i < made_; ++i) chunks_[i / kChunk][i % kChunk].mutex.unlock();
+  mutex_.unlock();
+}
+
 void ConnectionPool::forget_all_in_child() {
   for (std::uint32_t i = 0; i < made_; ++i) {
     chunks_[i / kChunk][i % kChunk].drop_in_child();

@@ -152,9 +152,10 @@ class ConnectionPool {
   /// After release(), without its mutex.
   void give_back(Connection* connection);
 
-  /// Around fork: no other thread is in the pool; the child begins with an empty one.
-  void lock() { mutex_.lock(); }
-  void unlock() { mutex_.unlock(); }
+  /// Around fork: no other thread is in the pool, nor in a connection, where it may hold locks of all kinds
+  /// (OpenSSL's, a cassette's); the child begins with an empty pool.
+  void lock();
+  void unlock();
   void forget_all_in_child();
 
  private:

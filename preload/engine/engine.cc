@@ -123,9 +123,13 @@ void Engine::leave() {
   if (!off_) deck_->leave();
 }
 
+// In the order in which they are taken elsewhere: who is in a connection asks for the others.
 void Engine::before_fork() {
-  names.lock();
   connections.lock();
+  tls_mutex_.lock();
+  judgements.lock();
+  trust.lock();
+  names.lock();
   service.before_fork();
   deck_->before_fork();
 }
@@ -133,8 +137,11 @@ void Engine::before_fork() {
 void Engine::after_fork_in_parent() {
   deck_->after_fork_in_parent();
   service.after_fork_in_parent();
-  connections.unlock();
   names.unlock();
+  trust.unlock();
+  judgements.unlock();
+  tls_mutex_.unlock();
+  connections.unlock();
 }
 
 void Engine::after_fork_in_child() {
@@ -143,8 +150,11 @@ void Engine::after_fork_in_child() {
   host.clear_owners();
   deck_->after_fork_in_child();
   service.after_fork_in_child();
-  connections.unlock();
   names.unlock();
+  trust.unlock();
+  judgements.unlock();
+  tls_mutex_.unlock();
+  connections.unlock();
 }
 
 }  // namespace cassette

@@ -66,10 +66,12 @@ class Engine {
   void after_fork_in_child();
 
  private:
+  void begin_tls();
   void send_what_is_owed();
 
   std::optional<Deck> deck_;
-  std::once_flag tls_once_;
+  std::mutex tls_mutex_;
+  std::atomic<bool> tls_begun_ = false;
   TlsSupport tls_;
   bool off_ = false;
   std::atomic<pid_t> process_;

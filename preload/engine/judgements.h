@@ -84,6 +84,7 @@ class Judgements {
     return found != entries_.end() && found->second.accepted;
   }
 
+  /// Around fork.
   void lock() { mutex_.lock(); }
   void unlock() { mutex_.unlock(); }
 

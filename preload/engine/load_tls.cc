@@ -49,25 +49,31 @@ void bring_trust() {
 
 }  // namespace
 
-TlsSupport& Engine::tls() {
-  std::call_once(tls_once_, [this] {
-    tls_.judgements = &judgements;
-    tls_.told = &told;
-    tls_.trust = &trust;
-    tls_.bring_trust = bring_trust;
-    tls_.insecure = settings.tls_insecure_hosts;
-    trust.begin(host.environment, settings.tls_ca_file);
-    const TlsApi* api = load(&tls_.problem);
-    if (api != nullptr) {
-      auto file = deck_->authority_file();
-      if (!file) {
-        tls_.problem = file.error().message;
-      } else if (api->begin(*file, &tls_.problem)) {
-        tls_.api = api;
-      }
+void Engine::begin_tls() {
+  tls_.judgements = &judgements;
+  tls_.told = &told;
+  tls_.trust = &trust;
+  tls_.bring_trust = bring_trust;
+  tls_.insecure = settings.tls_insecure_hosts;
+  trust.begin(host.environment, settings.tls_ca_file);
+  const TlsApi* api = load(&tls_.problem);
+  if (api != nullptr) {
+    auto file = deck_->authority_file();
+    if (!file) {
+      tls_.problem = file.error().message;
+    } else if (api->begin(*file, &tls_.problem)) {
+      tls_.api = api;
     }
-    if (tls_.api == nullptr) log(LogLevel::kError, tls_.problem);
-  });
+  }
+  if (tls_.api == nullptr) log(LogLevel::kError, tls_.problem);
+}
+
+TlsSupport& Engine::tls() {
+  if (!tls_begun_.load(std::memory_order_acquire)) {
+    std::lock_guard guard(tls_mutex_);
+    if (!tls_begun_.load(std::memory_order_relaxed)) begin_tls();
+    tls_begun_.store(true, std::memory_order_release);
+  }
   return tls_;
 }
 

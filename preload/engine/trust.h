@@ -26,6 +26,10 @@ class Trust {
 
   Anchors anchors() const;
 
+  /// Around fork.
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
+
  private:
   mutable std::mutex mutex_;
   Anchors chosen_;  ///< instead of the system's
