@@ -9,11 +9,11 @@
 #include <mutex>
 #include <optional>
 
-#include "preload/engine/connection.h"
-#include "preload/engine/judgements.h"
-#include "preload/engine/names.h"
-#include "preload/engine/secure_channel.h"
-#include "preload/engine/service.h"
+#include "preload/engine/connection/connection.h"
+#include "preload/engine/connection/names.h"
+#include "preload/engine/connection/service.h"
+#include "preload/engine/conversation/secure_channel.h"
+#include "preload/engine/trust/judgements.h"
 #include "preload/engine_api.h"
 #include "preload/hooks/real.h"
 #include "store/deck.h"

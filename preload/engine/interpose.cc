@@ -7,12 +7,12 @@
 #include <cerrno>
 #include <exception>
 
-#include "preload/engine/bundles.h"
-#include "preload/engine/connect.h"
+#include "preload/engine/connection/connect.h"
+#include "preload/engine/connection/names.h"
 #include "preload/engine/engine.h"
-#include "preload/engine/gnutls_trust.h"
-#include "preload/engine/names.h"
 #include "preload/engine/program_api.h"
+#include "preload/engine/trust/bundles.h"
+#include "preload/engine/trust/gnutls.h"
 #include "store/log.h"
 
 namespace cassette {

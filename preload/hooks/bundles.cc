@@ -56,7 +56,8 @@ void note_java_options(const char* options) {
 
 void note_chosen_bundles(const char* (*variable)(const char* name), int count,
                          char* const* arguments) {
-  for (const char* const* name = kBundleVariables; *name != nullptr; ++name) choose(variable(*name));
+  for (const char* const* name = kBundleVariables; *name != nullptr; ++name)
+    choose(variable(*name));
   for (int i = 1; i < count; ++i) {
     if (arguments[i] != nullptr && arguments[i][0] == '-' && arguments[i][1] == 'D')
       note_java_option(arguments[i]);

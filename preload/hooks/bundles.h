@@ -22,21 +22,21 @@ inline constexpr char kAuthorityFile[] = "/proc/self/cassette-authority.pem";
 
 /// The variables that name a file of certificates, nullptr at the end.
 inline constexpr const char* kBundleVariables[] = {
-    "SSL_CERT_FILE",           // OpenSSL, and nearly everybody else
-    "NODE_EXTRA_CA_CERTS",     // Node
-    "CURL_CA_BUNDLE",          // curl, Python's requests
-    "REQUESTS_CA_BUNDLE",      // Python's requests
-    "CARGO_HTTP_CAINFO",       // cargo
-    "GIT_SSL_CAINFO",          // git
-    "AWS_CA_BUNDLE",           // the AWS tools
-    "PIP_CERT",                // pip
-    "DENO_CERT",               // Deno
-    "HTTPLIB2_CA_CERTS",       // Python's httplib2
-    "PERL_LWP_SSL_CA_FILE",    // Perl's LWP
-    "NPM_CONFIG_CAFILE",       // npm
-    "npm_config_cafile",       // npm
+    "SSL_CERT_FILE",                     // OpenSSL, and nearly everybody else
+    "NODE_EXTRA_CA_CERTS",               // Node
+    "CURL_CA_BUNDLE",                    // curl, Python's requests
+    "REQUESTS_CA_BUNDLE",                // Python's requests
+    "CARGO_HTTP_CAINFO",                 // cargo
+    "GIT_SSL_CAINFO",                    // git
+    "AWS_CA_BUNDLE",                     // the AWS tools
+    "PIP_CERT",                          // pip
+    "DENO_CERT",                         // Deno
+    "HTTPLIB2_CA_CERTS",                 // Python's httplib2
+    "PERL_LWP_SSL_CA_FILE",              // Perl's LWP
+    "NPM_CONFIG_CAFILE",                 // npm
+    "npm_config_cafile",                 // npm
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",  // gRPC
-    "NIX_SSL_CERT_FILE",       // Nix
+    "NIX_SSL_CERT_FILE",                 // Nix
     nullptr,
 };
 

@@ -120,7 +120,7 @@ int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
 }
 
 // Boost.Asio and Netty register a socket before they connect it: remembered here, renewed by the
-// swap (preload/engine/swap.h).
+// swap (preload/engine/connection/swap.h).
 int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* event) noexcept {
   if (operation == EPOLL_CTL_ADD && library_active() && !inside_engine) {
     descriptors.note_epoll(fd, epoll_fd);

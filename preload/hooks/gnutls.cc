@@ -10,8 +10,8 @@
 namespace cassette {
 namespace {
 
-constexpr int kCertificate = 1;       // GNUTLS_CRD_CERTIFICATE
-constexpr int kInternalError = -59;   // GNUTLS_E_INTERNAL_ERROR
+constexpr int kCertificate = 1;      // GNUTLS_CRD_CERTIFICATE
+constexpr int kInternalError = -59;  // GNUTLS_E_INTERNAL_ERROR
 
 // The object that `address` is in, held (a reference that is never given back: it may be asked for ever).
 void* object_of(const void* address) {

@@ -70,37 +70,37 @@ using namespace cassette;
 #pragma GCC visibility push(default)
 extern "C" {
 
-#define OPEN(name)                                                    \
-  int name(const char* path, int flags, ...) {                       \
-    va_list list;                                                     \
-    va_start(list, flags);                                            \
-    const mode_t mode = mode_of(flags, list);                         \
-    va_end(list);                                                     \
-    const Bundle kind = bundle_to_read(path, flags);                  \
-    const int fd = real().name(path, flags, mode);                    \
+#define OPEN(name)                                                                    \
+  int name(const char* path, int flags, ...) {                                        \
+    va_list list;                                                                     \
+    va_start(list, flags);                                                            \
+    const mode_t mode = mode_of(flags, list);                                         \
+    va_end(list);                                                                     \
+    const Bundle kind = bundle_to_read(path, flags);                                  \
+    const int fd = real().name(path, flags, mode);                                    \
     return __builtin_expect(kind == Bundle::kNone, 1) ? fd : merged(fd, kind, flags); \
   }
-#define OPENAT(name)                                                  \
-  int name(int directory, const char* path, int flags, ...) {        \
-    va_list list;                                                     \
-    va_start(list, flags);                                            \
-    const mode_t mode = mode_of(flags, list);                         \
-    va_end(list);                                                     \
-    const Bundle kind = bundle_to_read(path, flags);                  \
-    const int fd = real().name(directory, path, flags, mode);         \
+#define OPENAT(name)                                                                  \
+  int name(int directory, const char* path, int flags, ...) {                         \
+    va_list list;                                                                     \
+    va_start(list, flags);                                                            \
+    const mode_t mode = mode_of(flags, list);                                         \
+    va_end(list);                                                                     \
+    const Bundle kind = bundle_to_read(path, flags);                                  \
+    const int fd = real().name(directory, path, flags, mode);                         \
     return __builtin_expect(kind == Bundle::kNone, 1) ? fd : merged(fd, kind, flags); \
   }
 // What -D_FORTIFY_SOURCE makes of a call without a mode.
-#define OPEN_2(name)                                                  \
-  int name(const char* path, int flags) {                            \
-    const Bundle kind = bundle_to_read(path, flags);                  \
-    const int fd = real().name(path, flags);                          \
+#define OPEN_2(name)                                                                  \
+  int name(const char* path, int flags) {                                             \
+    const Bundle kind = bundle_to_read(path, flags);                                  \
+    const int fd = real().name(path, flags);                                          \
     return __builtin_expect(kind == Bundle::kNone, 1) ? fd : merged(fd, kind, flags); \
   }
-#define OPENAT_2(name)                                                \
-  int name(int directory, const char* path, int flags) {             \
-    const Bundle kind = bundle_to_read(path, flags);                  \
-    const int fd = real().name(directory, path, flags);               \
+#define OPENAT_2(name)                                                                \
+  int name(int directory, const char* path, int flags) {                              \
+    const Bundle kind = bundle_to_read(path, flags);                                  \
+    const int fd = real().name(directory, path, flags);                               \
     return __builtin_expect(kind == Bundle::kNone, 1) ? fd : merged(fd, kind, flags); \
   }
 

@@ -43,7 +43,8 @@ bool set_common(X509* certificate, EVP_PKEY* key) {
 bool set_name(X509* certificate, const std::string& name) {
   // A common name has at most 64 characters; who is meant is in the subject alternative name.
   std::size_t size = std::min<std::size_t>(name.size(), 64);
-  while (size > 0 && size < name.size() && (name[size] & 0xc0) == 0x80) --size;  // not within a character
+  while (size > 0 && size < name.size() && (name[size] & 0xc0) == 0x80)
+    --size;  // not within a character
   const std::string common = name.substr(0, size);
   return X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
                                     reinterpret_cast<const unsigned char*>(common.data()),
@@ -82,8 +83,8 @@ bool add_alternative_names(X509* certificate, const ServerNames& names) {
   GENERAL_NAMES* all = GENERAL_NAMES_new();
   bool good = all != nullptr;
   for (const std::string& name : names) good = good && push_name(all, name);
-  good = good &&
-         X509_add1_ext_i2d(certificate, NID_subject_alt_name, all, 0, X509V3_ADD_DEFAULT) == 1;
+  good =
+      good && X509_add1_ext_i2d(certificate, NID_subject_alt_name, all, 0, X509V3_ADD_DEFAULT) == 1;
   GENERAL_NAMES_free(all);
   return good;
 }

@@ -124,8 +124,8 @@ Owned<SSL_CTX> make_server_context(const Authority& authority) {
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_cert_cb(context.get(), ServerStream::choose, nullptr);
   // Accepting a name keeps it with the session, for when that is resumed with TLS 1.2.
-  SSL_CTX_set_tlsext_servername_callback(context.get(),
-                                         +[](SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; });
+  SSL_CTX_set_tlsext_servername_callback(
+      context.get(), +[](SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; });
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
   bool good = SSL_CTX_set_tlsext_ticket_keys(context.get(), keys.data(),
                                              static_cast<long>(keys.size())) == 1 &&

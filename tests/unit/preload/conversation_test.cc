@@ -1,6 +1,6 @@
 // A connection without a socket: what goes to the program and to the server, byte for byte, with a real
 // player on a real cassette in a temporary directory.
-#include "preload/engine/conversation.h"
+#include "preload/engine/conversation/conversation.h"
 
 #include <gtest/gtest.h>
 

@@ -1,12 +1,12 @@
 // Addresses in and out, and the names that stand for made-up ones.
-#include "preload/engine/endpoint.h"
+#include "preload/engine/connection/endpoint.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 
-#include "preload/engine/names.h"
+#include "preload/engine/connection/names.h"
 
 namespace cassette {
 namespace {

@@ -1,5 +1,5 @@
 // Bytes on their way out: order, views, partial sends, times.
-#include "preload/engine/output.h"
+#include "preload/engine/conversation/output.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // A TLS connection without a socket: a program and a real server that are OpenSSL alone, and between them
 // a conversation with a real player on a real cassette in a temporary directory.
-#include "preload/engine/secure_channel.h"
+#include "preload/engine/conversation/secure_channel.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 #include <iterator>
 #include <memory>
 
-#include "preload/engine/conversation.h"
+#include "preload/engine/conversation/conversation.h"
 #include "store/cassette.h"
 #include "store/log.h"
 #include "tests/unit/preload/tls_ends.h"
@@ -498,8 +498,7 @@ TEST_P(SecureChannelTest, ProgramThatDistrustsTheServerIsNotOverruled) {
   program.send(kGet);
   run(program, &server);
   EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
-  expect_nothing_let_out(program, server,
-                         "does not trust the server's certificate: not recorded");
+  expect_nothing_let_out(program, server, "does not trust the server's certificate: not recorded");
 }
 
 TEST_P(SecureChannelTest, VerdictBehindTheHandshakeCounts) {

@@ -1,5 +1,5 @@
 // What a connection speaks, from its first bytes.
-#include "preload/engine/sniff.h"
+#include "preload/engine/conversation/sniff.h"
 
 #include <gtest/gtest.h>
 

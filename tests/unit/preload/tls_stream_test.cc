@@ -36,7 +36,8 @@ class TlsStreamTest : public TlsTest {
   }
 
   static OurServer server(const Process& process, const std::string& name = kAddress) {
-    return OurServer(make_server_stream(process.context.get(), *process.authority, {name}, /*resumes=*/true));
+    return OurServer(
+        make_server_stream(process.context.get(), *process.authority, {name}, /*resumes=*/true));
   }
   static OurClient client(const std::string& name = kName,
                           const std::vector<std::string>& trusted = {}) {

@@ -1,4 +1,4 @@
-// Certificate checks of a program that has GnuTLS in a shared library: as openssl_trust.h. What is replaced
+// Certificate checks of a program that has GnuTLS in a shared library: as openssl.h. What is replaced
 // are the functions with which a program checks its peer behind the handshake,
 // gnutls_certificate_verify_peers, -2 and -3. A program that lets GnuTLS check within the handshake is reached
 // when it sets its credentials (preload/hooks/gnutls.cc).
@@ -6,8 +6,8 @@
 
 #include <string>
 
-#include "preload/engine/judgements.h"
-#include "preload/engine/trust.h"
+#include "preload/engine/trust/judgements.h"
+#include "preload/engine/trust/trust.h"
 
 namespace cassette {
 

@@ -1,5 +1,5 @@
 // See output.h.
-#include "preload/engine/output.h"
+#include "preload/engine/conversation/output.h"
 
 namespace cassette {
 

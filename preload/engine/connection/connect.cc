@@ -4,7 +4,7 @@
 //   the mode lets nothing out                 -> swapped, connected at once, nothing on the network
 //   recording                                 -> the real connect on the program's own socket; its errno
 //                                                is the program's; then swapped
-#include "preload/engine/connect.h"
+#include "preload/engine/connection/connect.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -13,8 +13,8 @@
 #include <cstring>
 #include <string>
 
+#include "preload/engine/connection/swap.h"
 #include "preload/engine/engine.h"
-#include "preload/engine/swap.h"
 #include "store/log.h"
 
 namespace cassette {

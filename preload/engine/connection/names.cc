@@ -1,6 +1,6 @@
 // The table of names, and the real resolver for what has to go out. The answers to the program are
 // in resolve.cc.
-#include "preload/engine/names.h"
+#include "preload/engine/connection/names.h"
 
 #include <arpa/inet.h>
 

@@ -22,9 +22,9 @@
 
 #include "parser/request_parser.h"
 #include "parser/response_parser.h"
-#include "preload/engine/channel.h"
-#include "preload/engine/output.h"
-#include "preload/engine/sniff.h"
+#include "preload/engine/conversation/channel.h"
+#include "preload/engine/conversation/output.h"
+#include "preload/engine/conversation/sniff.h"
 #include "store/deck.h"
 
 namespace cassette {

@@ -4,9 +4,9 @@
 #include <cstdlib>
 
 #include "preload/engine/engine.h"
-#include "preload/engine/entries.h"
-#include "preload/engine/gnutls_trust.h"
-#include "preload/engine/openssl_trust.h"
+#include "preload/engine/trust/entries.h"
+#include "preload/engine/trust/gnutls.h"
+#include "preload/engine/trust/openssl.h"
 #include "store/log.h"
 
 namespace cassette {

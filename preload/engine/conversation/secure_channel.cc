@@ -1,5 +1,5 @@
 // See secure_channel.h. Must not know a descriptor.
-#include "preload/engine/secure_channel.h"
+#include "preload/engine/conversation/secure_channel.h"
 
 #include <errno.h>
 

@@ -17,8 +17,8 @@
 #include <optional>
 #include <string>
 
-#include "preload/engine/conversation.h"
-#include "preload/engine/endpoint.h"
+#include "preload/engine/connection/endpoint.h"
+#include "preload/engine/conversation/conversation.h"
 
 namespace cassette {
 

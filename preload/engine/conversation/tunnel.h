@@ -8,8 +8,8 @@
 #include <string>
 
 #include "parser/response_parser.h"
-#include "preload/engine/channel.h"
-#include "preload/engine/conversation.h"
+#include "preload/engine/conversation/channel.h"
+#include "preload/engine/conversation/conversation.h"
 
 namespace cassette {
 

@@ -12,7 +12,7 @@
 #include <map>
 #include <mutex>
 
-#include "preload/engine/connection.h"
+#include "preload/engine/connection/connection.h"
 
 namespace cassette {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "preload/engine/output.h"
+#include "preload/engine/conversation/output.h"
 
 namespace cassette {
 

@@ -14,11 +14,11 @@
 #include <string_view>
 #include <vector>
 
-#include "preload/engine/channel.h"
-#include "preload/engine/conversation.h"
-#include "preload/engine/judgements.h"
-#include "preload/engine/told.h"
-#include "preload/engine/trust.h"
+#include "preload/engine/conversation/channel.h"
+#include "preload/engine/conversation/conversation.h"
+#include "preload/engine/trust/judgements.h"
+#include "preload/engine/trust/told.h"
+#include "preload/engine/trust/trust.h"
 #include "preload/tls_api.h"
 
 namespace cassette {
@@ -27,7 +27,8 @@ namespace cassette {
 struct TlsSupport {
   const TlsApi* api = nullptr;  ///< nullptr: `problem` says why
   std::string problem;
-  Trust* trust = nullptr;  ///< what real servers are checked against, where the program cannot be asked
+  Trust* trust =
+      nullptr;        ///< what real servers are checked against, where the program cannot be asked
   HostList insecure;  ///< hosts that are not checked
   Judgements* judgements = nullptr;
   Told* told = nullptr;
@@ -85,8 +86,8 @@ class SecureChannel final : public Channel {
   std::unique_ptr<TlsClientStream> client_;  ///< the real server's side
   std::unique_ptr<Conversation> inner_;      ///< once the program's handshake is over
   std::string leaf_;                         ///< the certificate that the program got
-  std::string plain_;  ///< from the program, while there is no inner conversation
-  std::string early_;  ///< and from the server
+  std::string plain_;   ///< from the program, while there is no inner conversation
+  std::string early_;   ///< and from the server
   bool heard_ = false;  ///< something in plain text from the program
   bool checked_ = false;
   bool trusted_ = false;  ///< the real server: not a byte of a request goes to it before

@@ -1,5 +1,5 @@
 // Is the real server to be trusted? The program decides that, where it can be asked: it checks the
-// certificate that we present, and inside that check (openssl_trust.h, gnutls_trust.h) its own store judges the
+// certificate that we present, and inside that check (openssl.h, gnutls.h) its own store judges the
 // real server's chain too. Here both sides meet: by the certificate that was presented.
 //
 // Thread safety: everything from any thread.
@@ -56,7 +56,8 @@ class Judgements {
   bool wants_late_judge(const std::string& leaf) {
     std::lock_guard guard(mutex_);
     auto found = entries_.find(leaf);
-    return found != entries_.end() && found->second.server.may_be_asked && !found->second.late_judge;
+    return found != entries_.end() && found->second.server.may_be_asked &&
+           !found->second.late_judge;
   }
   void set_late_judge(const std::string& leaf, Judge judge) {
     std::lock_guard guard(mutex_);

@@ -1,5 +1,5 @@
 // See connection.h. Moves bytes between sockets and the conversation; decides nothing about HTTP.
-#include "preload/engine/connection.h"
+#include "preload/engine/connection/connection.h"
 
 #include <poll.h>
 #include <sys/epoll.h>

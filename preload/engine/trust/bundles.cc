@@ -1,6 +1,6 @@
 // See bundles.h. The copy is in memory (memfd_create(2), sealed), not in the session's directory: programs
 // that change their user (apt) read it as well, and there is nothing to clean up.
-#include "preload/engine/bundles.h"
+#include "preload/engine/trust/bundles.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,5 +1,5 @@
 // See trust.h.
-#include "preload/engine/trust.h"
+#include "preload/engine/trust/trust.h"
 
 #include <unistd.h>
 
@@ -13,9 +13,9 @@ namespace cassette {
 namespace {
 
 /// Where systems keep what they trust: Debian and Alpine, Fedora, SUSE, BSD.
-constexpr const char* kSystem[] = {
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+constexpr const char* kSystem[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                   "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+                                   "/etc/ssl/cert.pem"};
 
 template <typename Item>
 void add(std::vector<Item>& list, const Item& item) {

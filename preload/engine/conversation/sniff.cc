@@ -1,7 +1,7 @@
 // See sniff.h. An HTTP/1 request line is "METHOD target HTTP/1.x" (RFC 9112 section 3). Looking at the
 // method alone would take Redis' inline "GET key" for HTTP, so the version decides, unless the line is
 // longer than any line protocol's.
-#include "preload/engine/sniff.h"
+#include "preload/engine/conversation/sniff.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // See swap.h. connect(2), dup3(2), unix(7); epoll registrations belong to the open file description, so
 // they are taken off the old socket (which lives on as the original) and made anew on the pair.
-#include "preload/engine/swap.h"
+#include "preload/engine/connection/swap.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "preload/engine/endpoint.h"
+#include "preload/engine/connection/endpoint.h"
 
 namespace cassette {
 

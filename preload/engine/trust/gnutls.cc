@@ -1,12 +1,12 @@
-// See gnutls_trust.h.
-#include "preload/engine/gnutls_trust.h"
+// See gnutls.h.
+#include "preload/engine/trust/gnutls.h"
 
 #include <dlfcn.h>
 
 #include <mutex>
 #include <vector>
 
-#include "preload/engine/entries.h"
+#include "preload/engine/trust/entries.h"
 
 namespace cassette {
 

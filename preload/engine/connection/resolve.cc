@@ -9,8 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "preload/engine/connection/names.h"
 #include "preload/engine/engine.h"
-#include "preload/engine/names.h"
 
 namespace cassette {
 

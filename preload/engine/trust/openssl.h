@@ -12,7 +12,7 @@
 
 #include <string>
 
-#include "preload/engine/judgements.h"
+#include "preload/engine/trust/judgements.h"
 
 namespace cassette {
 

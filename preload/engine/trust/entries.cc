@@ -1,5 +1,5 @@
 // See entries.h.
-#include "preload/engine/entries.h"
+#include "preload/engine/trust/entries.h"
 
 #include <dlfcn.h>
 #include <elf.h>

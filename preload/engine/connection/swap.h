@@ -3,7 +3,7 @@
 // docs/architecture.md for what goes wrong otherwise.
 #pragma once
 
-#include "preload/engine/connection.h"
+#include "preload/engine/connection/connection.h"
 
 namespace cassette {
 

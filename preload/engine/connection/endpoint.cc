@@ -1,5 +1,5 @@
 // See endpoint.h.
-#include "preload/engine/endpoint.h"
+#include "preload/engine/connection/endpoint.h"
 
 #include <arpa/inet.h>
 

@@ -1,5 +1,5 @@
 // See tunnel.h. Must not know a descriptor.
-#include "preload/engine/tunnel.h"
+#include "preload/engine/conversation/tunnel.h"
 
 #include <cerrno>
 #include <utility>
@@ -39,8 +39,8 @@ void Tunnel::from_upstream(std::string_view bytes) {
     if (progress.event != ParseEvent::kHeaders || answer_.interim()) continue;
     const int status = answer_.response().status;
     if (status / 100 != 2) {
-      log(LogLevel::kError, place_ + ": the proxy refuses the tunnel, with status " +
-                                std::to_string(status));
+      log(LogLevel::kError,
+          place_ + ": the proxy refuses the tunnel, with status " + std::to_string(status));
       return inner_.upstream_failed(ECONNREFUSED);
     }
     phase_ = Phase::kOpen;
@@ -62,9 +62,7 @@ void Tunnel::pump(Output& to_program, Output& to_upstream, Output::Time now) {
   if (phase_ == Phase::kOpen) move(inner_.to_upstream(), to_upstream, now);
 }
 
-bool Tunnel::ends_program() const {
-  return inner_.ends_program() && inner_.to_program().empty();
-}
+bool Tunnel::ends_program() const { return inner_.ends_program() && inner_.to_program().empty(); }
 bool Tunnel::ends_upstream() const {
   return inner_.ends_upstream() && (phase_ != Phase::kOpen || !inner_.needs_upstream());
 }

@@ -1,12 +1,12 @@
-// See openssl_trust.h.
-#include "preload/engine/openssl_trust.h"
+// See openssl.h.
+#include "preload/engine/trust/openssl.h"
 
 #include <dlfcn.h>
 
 #include <cerrno>
 #include <vector>
 
-#include "preload/engine/entries.h"
+#include "preload/engine/trust/entries.h"
 
 namespace cassette {
 

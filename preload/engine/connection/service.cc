@@ -1,5 +1,5 @@
 // See service.h.
-#include "preload/engine/service.h"
+#include "preload/engine/connection/service.h"
 
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -11,8 +11,8 @@
 #include <cstring>
 
 #include "preload/engine/clock.h"
+#include "preload/engine/connection/names.h"
 #include "preload/engine/engine.h"
-#include "preload/engine/names.h"
 #include "store/log.h"
 
 namespace cassette {
