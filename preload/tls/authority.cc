@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
@@ -20,11 +22,32 @@ namespace cassette {
 
 namespace {
 
-constexpr std::string_view kMagic = "cassauth1\n";
+constexpr std::string_view kMagic = "cassauth2\n";
 constexpr std::size_t kTicketKeys = 80;
+constexpr char kCurve[] = "P-256";
+constexpr int kPrivateNumber = 32;
+constexpr int kPublicNumber = 65;  ///< a point, uncompressed
 constexpr long kDay = 24 * 60 * 60;
 /// Clocks of containers differ.
 constexpr long kSlack = 60 * 60;
+
+/// Not by X509_set_pubkey(3), which writes the key and reads it again by the slow way (see numbers_of()).
+/// The certificate is good for being written, not for X509_get0_pubkey(3).
+bool set_key(X509* certificate, EVP_PKEY* key) {
+  auto* point = static_cast<unsigned char*>(OPENSSL_malloc(kPublicNumber));
+  std::size_t size = 0;
+  if (point != nullptr &&
+      EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point, kPublicNumber,
+                                      &size) == 1 &&
+      size == kPublicNumber &&
+      X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(certificate),
+                             OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
+                             OBJ_nid2obj(NID_X9_62_prime256v1), point, kPublicNumber) == 1) {
+    return true;
+  }
+  OPENSSL_free(point);
+  return false;
+}
 
 bool set_common(X509* certificate, EVP_PKEY* key) {
   unsigned char serial[16];
@@ -35,7 +58,7 @@ bool set_common(X509* certificate, EVP_PKEY* key) {
               BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != nullptr &&
               X509_gmtime_adj(X509_getm_notBefore(certificate), -kSlack) != nullptr &&
               X509_gmtime_adj(X509_getm_notAfter(certificate), kDay) != nullptr &&
-              X509_set_pubkey(certificate, key) == 1;
+              set_key(certificate, key);
   BN_free(number);
   return good;
 }
@@ -112,6 +135,11 @@ std::string der_of(T* object, int (*encode)(const T*, unsigned char**)) {
   return result;
 }
 
+Owned<X509> certificate_of(std::string_view der) {
+  auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  return Owned<X509>(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+}
+
 void append_part(std::string& bytes, const std::string& part) {
   auto size = static_cast<std::uint32_t>(part.size());
   bytes.append(reinterpret_cast<const char*>(&size), sizeof size);
@@ -129,8 +157,51 @@ bool take_part(std::string_view& rest, std::string_view& part) {
   return true;
 }
 
+/// A key by its numbers: what OpenSSL has for reading keys of unknown kinds takes longer than all else
+/// that is done for an authority. Empty: something failed.
+std::string numbers_of(EVP_PKEY* key) {
+  unsigned char numbers[kPrivateNumber + kPublicNumber];
+  BIGNUM* secret = nullptr;
+  std::size_t size = 0;
+  const bool good =
+      EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &secret) == 1 &&
+      BN_bn2binpad(secret, numbers, kPrivateNumber) == kPrivateNumber &&
+      EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
+                                      numbers + kPrivateNumber, kPublicNumber, &size) == 1 &&
+      size == kPublicNumber;
+  BN_clear_free(secret);
+  std::string bytes(good ? std::string(reinterpret_cast<char*>(numbers), sizeof numbers)
+                         : std::string());
+  OPENSSL_cleanse(numbers, sizeof numbers);
+  return bytes;
+}
+
+Owned<EVP_PKEY> key_of(std::string_view numbers) {
+  if (numbers.size() != kPrivateNumber + kPublicNumber) return nullptr;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(numbers.data());
+  BIGNUM* secret = BN_bin2bn(bytes, kPrivateNumber, nullptr);
+  OSSL_PARAM_BLD* builder = OSSL_PARAM_BLD_new();
+  OSSL_PARAM* parameters = nullptr;
+  if (secret != nullptr && builder != nullptr &&
+      OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, kCurve, 0) == 1 &&
+      OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, bytes + kPrivateNumber,
+                                       kPublicNumber) == 1 &&
+      OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_PRIV_KEY, secret) == 1) {
+    parameters = OSSL_PARAM_BLD_to_param(builder);
+  }
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr);
+  EVP_PKEY* key = nullptr;
+  if (parameters != nullptr && context != nullptr && EVP_PKEY_fromdata_init(context) == 1)
+    EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, parameters);
+  EVP_PKEY_CTX_free(context);
+  OSSL_PARAM_free(parameters);
+  OSSL_PARAM_BLD_free(builder);
+  BN_clear_free(secret);
+  return Owned<EVP_PKEY>(key);
+}
+
 Result<std::string> make_bytes() {
-  Owned<EVP_PKEY> key(EVP_EC_gen("P-256")), leaf_key(EVP_EC_gen("P-256"));
+  Owned<EVP_PKEY> key(EVP_EC_gen(kCurve)), leaf_key(EVP_EC_gen(kCurve));
   Owned<X509> certificate = key ? make_authority(key.get()) : nullptr;
   unsigned char tickets[kTicketKeys];
   if (!certificate || !leaf_key || RAND_bytes(tickets, sizeof tickets) != 1) {
@@ -138,8 +209,8 @@ Result<std::string> make_bytes() {
   }
   std::string bytes(kMagic);
   append_part(bytes, der_of<X509>(certificate.get(), i2d_X509));
-  append_part(bytes, der_of<EVP_PKEY>(key.get(), i2d_PrivateKey));
-  append_part(bytes, der_of<EVP_PKEY>(leaf_key.get(), i2d_PrivateKey));
+  append_part(bytes, numbers_of(key.get()));
+  append_part(bytes, numbers_of(leaf_key.get()));
   bytes.append(reinterpret_cast<const char*>(tickets), sizeof tickets);
   return bytes;
 }
@@ -189,14 +260,9 @@ Result<void> Authority::adopt(std::string_view bytes) {
       bytes.size() != kTicketKeys) {
     return damaged;
   }
-  auto read_key = [](std::string_view der) {
-    auto* at = reinterpret_cast<const unsigned char*>(der.data());
-    return Owned<EVP_PKEY>(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())));
-  };
-  auto* at = reinterpret_cast<const unsigned char*>(certificate.data());
-  certificate_.reset(d2i_X509(nullptr, &at, static_cast<long>(certificate.size())));
-  key_ = read_key(key);
-  leaf_key_ = read_key(leaf_key);
+  certificate_ = certificate_of(certificate);
+  key_ = key_of(key);
+  leaf_key_ = key_of(leaf_key);
   ticket_keys_ = bytes;
   der_ = certificate;
   if (!certificate_ || !key_ || !leaf_key_) return damaged;
@@ -234,24 +300,22 @@ Owned<X509> Authority::shared_leaf(const ServerNames& names, const std::string& 
   }
   auto read = [&]() -> Owned<X509> {
     auto bytes = exists(file) ? read_file(file) : Result<std::string>(Error{});
-    if (!bytes) return nullptr;
-    auto* at = reinterpret_cast<const unsigned char*>(bytes->data());
-    return Owned<X509>(d2i_X509(nullptr, &at, static_cast<long>(bytes->size())));
+    return bytes ? certificate_of(*bytes) : nullptr;
   };
   if (Owned<X509> theirs = read()) return theirs;
-  Owned<X509> made = make_leaf(names);
-  if (!made) return nullptr;
+  const std::string made = make_leaf(names);
   // Where it cannot be shared, each process has its own: they are as good.
   const std::string temporary = file + "." + unique_suffix();
-  if (!write_new_file(temporary, der_of<X509>(made.get(), i2d_X509))) return made;
-  const bool first = link(temporary.c_str(), file.c_str()) == 0;
-  unlink(temporary.c_str());
-  if (first) return made;
-  Owned<X509> theirs = read();
-  return theirs ? std::move(theirs) : std::move(made);
+  if (!made.empty() && write_new_file(temporary, made)) {
+    const bool first = link(temporary.c_str(), file.c_str()) == 0;
+    unlink(temporary.c_str());
+    Owned<X509> theirs = first ? nullptr : read();
+    if (theirs) return theirs;
+  }
+  return certificate_of(made);
 }
 
-Owned<X509> Authority::make_leaf(const ServerNames& names) const {
+std::string Authority::make_leaf(const ServerNames& names) const {
   Owned<X509> certificate(X509_new());
   X509* it = certificate.get();
   // What all clients accept: Python 3.13 insists on the authority's key identifier.
@@ -263,7 +327,7 @@ Owned<X509> Authority::make_leaf(const ServerNames& names) const {
               add_extension(it, certificate_.get(), NID_subject_key_identifier, "hash") &&
               add_extension(it, certificate_.get(), NID_authority_key_identifier, "keyid:always") &&
               add_alternative_names(it, names) && X509_sign(it, key_.get(), EVP_sha256()) != 0;
-  return good ? std::move(certificate) : nullptr;
+  return good ? der_of<X509>(it, i2d_X509) : std::string();
 }
 
 }  // namespace cassette

@@ -3,8 +3,9 @@
 // nowhere else, its certificate is valid for a day.
 //
 // The file (owner-only, made under another name and linked: the first wins):
-//   "cassauth1\n", then three times a 32-bit length and that many bytes: the authority's certificate
-//   (DER), its key, the key of all leaves (both PKCS#8, DER); then 80 bytes of ticket keys.
+//   "cassauth2\n", then three times a 32-bit length and that many bytes: the authority's certificate
+//   (DER), its key, the key of all leaves (P-256: the private number, the public point); then 80
+//   bytes of ticket keys.
 // Beside it, the certificates of servers: `<file>-leaf-<hash of what it was made for>`, DER. They are
 // public.
 //
@@ -50,7 +51,7 @@ class Authority {
  private:
   Authority() = default;
   Result<void> adopt(std::string_view bytes);
-  Owned<X509> make_leaf(const ServerNames& names) const;
+  std::string make_leaf(const ServerNames& names) const;
   Owned<X509> shared_leaf(const ServerNames& names, const std::string& tag) const;
 
   std::string file_;

@@ -216,12 +216,12 @@ TEST_F(AuthorityTest, ADamagedFileIsAnErrorThatNamesIt) {
   };
   for (const auto& [what, bytes] : std::vector<std::pair<std::string, std::string>>{
            {"another magic", with(0, 'C')},
-           {"another version", with(magic - 2, '2')},
+           {"another version", with(magic - 2, '1')},
            {"a length too small", with(magic, '\x01')},
            {"a length beyond the end", with(magic + 3, '\x7f')},
            {"no certificate", with(magic + 4, 'x')},
-           {"no key", with(key + 4, 'x')},
-           {"no key of leaves", with(leaf_key + 4, 'x')},
+           {"no key", with(key + 4 + 32, 'x')},
+           {"no key of leaves", with(leaf_key + 4 + 32, 'x')},
            {"a byte too many", whole + "x"},
            {"something else", std::string(whole.size(), '\0')},
        }) {
