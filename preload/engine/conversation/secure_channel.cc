@@ -163,10 +163,14 @@ void SecureChannel::present() {
     if (!client_->matching_names().empty()) names = client_->matching_names();
   }
   leaf_ = server_->present(names, tag);
-  support_.judgements->present(
-      leaf_, {names.front(), client_ ? client_->chain() : std::vector<std::string>(),
-              !client_ || !client_->matching_names().empty(),
-              !client_ && terms_.policy == UpstreamPolicy::kOnDemand});
+  Judgements::Server server{.name = names.front(), .chain = {}};
+  // A server that is not checked is not shown to the program's check either.
+  if (client_ && !support_.insecure.contains(name(), terms_.port)) {
+    server.chain = client_->chain();
+    server.is_for_name = !client_->matching_names().empty();
+  }
+  server.may_be_asked = !client_ && terms_.policy == UpstreamPolicy::kOnDemand;
+  support_.judgements->present(leaf_, std::move(server));
   support_.bring_trust();
   server_->receive({}, plain_);
 }
