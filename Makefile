@@ -102,6 +102,7 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(CC)' '$(CXX) $(CXX_FLAGS)' '$(C_FLAGS) $(HOOKS_FLAGS) $(PROGRAM_FLAGS)' \
 	  '$(SHARED_FLAGS) $(STATIC_CXX) $(LIBS) $(LDFLAGS)' >$@.new; cmp -s $@.new $@ || cp $@.new $@; rm $@.new
+.SECONDARY: $(BUILD)/list/BUILD_PINS
 $(BUILD)/list/%: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' $($*) >$@.new; cmp -s $@.new $@ || cp $@.new $@; rm $@.new
@@ -168,7 +169,8 @@ $(foreach f,$(PROGRAMS),$(eval $(call program,$(f))))
 # Clients of TLS libraries: shared as most programs have them, and OpenSSL once more inside the program.
 $(BUILD)/tests/programs/openssl_nonblocking: PROGRAM_LIBS := -lssl -lcrypto
 $(BUILD)/tests/programs/gnutls_client: PROGRAM_LIBS := -lgnutls
-$(BUILD)/tests/programs/openssl_static: tests/programs/tls/openssl_nonblocking.c $(BUILD)/flags
+$(BUILD)/tests/programs/openssl_static: tests/programs/tls/openssl_nonblocking.c $(BUILD)/flags | $(FETCHED)/test.installed
+	@mkdir -p $(@D)
 	@echo '  compile $< (static OpenSSL)'
 	$(Q)$(call compile,$<) $< -o $@ -l:libssl.a -l:libcrypto.a
 
