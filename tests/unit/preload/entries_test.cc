@@ -172,6 +172,17 @@ TEST_F(EntriesTest, AnEntryThatIsReadOnlyIsChanged) {
   EXPECT_EQ(call(caller), 1001);
 }
 
+TEST_F(EntriesTest, AnEntryThatWasReadOnlyIsSoAfterwards) {
+  void* caller = open(compile_caller(compile_callee(7), "-Wl,-z,now -Wl,-z,relro"));
+  ASSERT_NE(caller, nullptr);
+  const void* table = table_of(caller);
+  ASSERT_EQ(protection_of(table), "r--p") << "what is tested";
+  change_entries(kAnswer, choose_replaced);
+  EXPECT_EQ(call(caller), 1001);
+  // PT_GNU_RELRO says which pages those are.
+  EXPECT_EQ(protection_of(table), "r--p");
+}
+
 // ---- scopes ----
 
 TEST_F(EntriesTest, ObjectsOfTheGlobalScopeAndOfTheirOwnAreReached) {
@@ -303,6 +314,17 @@ TEST_F(EntriesTest, AnObjectWhoseFileIsGoneIsReached) {
   std::filesystem::remove(path);
   change_entries(kAnswer, choose_replaced);
   EXPECT_EQ(call(caller), 1001);
+}
+
+TEST_F(EntriesTest, AnObjectThatWasLookedAtOnlyCanBeUnloaded) {
+  const std::string path = compile_caller(compile_callee(7), "");
+  void* caller = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(caller, nullptr);
+  change_entries(kAnswer, choose_nothing);
+  dlclose(caller);
+  void* still = dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD);
+  EXPECT_EQ(still, nullptr) << "its destructors were not called";
+  if (still != nullptr) dlclose(still);
 }
 
 // ---- objects that come ----
