@@ -329,5 +329,33 @@ TEST(JavaOptions, ArgumentsComeBeforeJavaToolOptions) {
       "mine");
 }
 
+TEST(JavaOptions, TheLastOfTheSameNameCounts) {
+  EXPECT_EQ(password({{}, {password_option("one"), password_option("two")}}), "two");
+  EXPECT_EQ(
+      password({{{"JAVA_TOOL_OPTIONS", password_option("one") + " " + password_option("two")}}}),
+      "two");
+}
+
+TEST(JavaOptions, OneVariableComesBeforeTheArgumentsAndAnotherBehindThem) {
+  // JAVA_TOOL_OPTIONS, JDK_JAVA_OPTIONS, the arguments, _JAVA_OPTIONS: the later one counts.
+  Start start{{{"JAVA_TOOL_OPTIONS", password_option("tool")}}, {}};
+  EXPECT_EQ(password(start), "tool");
+  start.environment["JDK_JAVA_OPTIONS"] = password_option("jdk");
+  EXPECT_EQ(password(start), "jdk");
+  start.arguments = {password_option("argument")};
+  EXPECT_EQ(password(start), "argument");
+  start.environment["_JAVA_OPTIONS"] = password_option("underscore");
+  EXPECT_EQ(password(start), "underscore");
+}
+
+TEST(JavaOptions, MayBeQuotedInAVariable) {
+  const std::string options =
+      "'" + store_option("/my folder/store") + "' " + password_option("\"my word\"");
+  for (const char* name : {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}) {
+    EXPECT_EQ(bundles_at({{{name, options}}}, {"/my folder/store"}), "chosen") << name;
+    EXPECT_EQ(password({{{name, options}}}), "my word") << name;
+  }
+}
+
 }  // namespace
 }  // namespace cassette
