@@ -3,12 +3,17 @@
 #include "preload/tls/java_store.h"
 
 #include <gtest/gtest.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <random>
@@ -597,7 +602,93 @@ TEST(JavaStore, DeeplyNestedAsn1IsNone) {
   expect_none("\x30\x82" + number(0xfff0, 2) + std::string("\x02\x01\x03", 3) + bytes);
 }
 
+TEST(JavaStore, APkcs12WithRoundsWithoutEndIsNone) {
+  // Java refuses more than five million; these take hours.
+  Bags* bags = nullptr;
+  ASSERT_NE(PKCS12_add_cert(&bags, certificate("one").get()), nullptr);
+  Kept<Bags> kept(bags);
+  Kept<Safes> safes(sk_PKCS7_new_null());
+  PKCS7* safe = PKCS12_pack_p7encdata(kAes, kPassword, -1, nullptr, 0, 1, kept.get());
+  ASSERT_NE(safe, nullptr);
+  sk_PKCS7_push(safes.get(), safe);
+  X509_ALGOR*& algorithm = safe->d.encrypted->enc_data->algorithm;
+  X509_ALGOR_free(algorithm);
+  algorithm = PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), 0x7fffffff, nullptr, 0, nullptr, -1);
+  Kept<PKCS12> file(PKCS12_add_safes(safes.get(), 0));
+  unsigned char* der = nullptr;
+  const int size = i2d_PKCS12(file.get(), &der);
+  ASSERT_GT(size, 0);
+  const std::string bytes(reinterpret_cast<char*>(der), static_cast<std::size_t>(size));
+  OPENSSL_free(der);
+
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit seconds{2, 2};
+    setrlimit(RLIMIT_CPU, &seconds);
+    _exit(merge(bytes).bytes.empty() ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status)) << "it was still at it after two seconds";
+  EXPECT_EQ(status, 0);
+}
+
+/// `keytool -importcert` before Java 16, and later with -J-Dkeystore.pkcs12.legacy: the certificates are
+/// encrypted by pbeWithSHA1And40BitRC2-CBC.
+constexpr char kOldStore[] =
+    "3082024e0201033082020706092a864886f70d010701a08201f8048201f4308201f0308201ec06092a864886"
+    "f70d010706a08201dd308201d9020100308201d206092a864886f70d0107013029060a2a864886f70d010c01"
+    "06301b0414493e15bd2472a4ae98944911b6ee440cd2009197020300c350808201989bc7476ba7237f73e702"
+    "69673895d0dbdbf1d6f624108dd4015421d50e3d9c64948d4405b8c796612f6f18b2d36ec327f4374b781d42"
+    "788484695e112c5c699320b7f07be2b667aff3d8ee9928858bc894fa48e26489a1aadaaa5d90ace9c84b2f40"
+    "fe624bd273ab096240af4aa98c19e320775b7ef76526c870fb256d625c901fe01c367d54f43fbb40b882ad00"
+    "db073db1cb1b4a5220f469fbe07d99ce767374220238926d0cd68b18e351b95cb49a9aa56546716caf670b27"
+    "925f1a980f7c4f8f8576528cf3eece375d2a499c181536787985e7775590514a8c1d72be0b8a6058dcd5fa43"
+    "5e9ae0071b01b813ef46e3247d8d5990621a884d9a37685ae3266efaea063d2ff44f69fea960460dc06d0f15"
+    "2f7a84b9caed752d577dea08dbb05db2dfb620ed146a166f1826402b98599984d47dc1ab23b17d267007e697"
+    "91608bd3c9948f542817105d01f905625e55d232d0aa9a464bcc62b1047ec9a387c5c16a3a209693c0e592f7"
+    "e3c7eef15b2f98614273adde35eb85470e6bf09623fc40e2f8ff32fe906712f479e71c3a5ec6490464af383c"
+    "14db303e3021300906052b0e03021a05000414aeb2c5cf8aabc87a1bc164e6b5ad5e86069c715f04148d606b"
+    "69beca178f20c66070faf977c098a593e202030186a0";
+
+TEST(JavaStore, APkcs12OfAnOlderKeytoolIsRead) {
+  long size = 0;
+  unsigned char* decoded = OPENSSL_hexstr2buf(kOldStore, &size);
+  ASSERT_NE(decoded, nullptr);
+  const std::string bytes(reinterpret_cast<char*>(decoded), static_cast<std::size_t>(size));
+  OPENSSL_free(decoded);
+  const Merged merged = merge(bytes);
+  EXPECT_EQ(merged.certificates.size(), 1U);
+  auto originals = originals_in(merged.bytes);
+  ASSERT_TRUE(originals);
+  EXPECT_EQ(*originals, merged.certificates);
+}
+
+TEST(JavaStore, APkcs12DoesNotLoseItsKeys) {
+  // One file may be the program's trust store and its key store.
+  Owned<X509> one = certificate("one");
+  const Merged merged = merge(Pkcs12().trusted(one.get()).bag({kAes}).key().file(true));
+  if (merged.bytes.empty()) return;  // the program reads its own
+  auto read = JksReader::read(merged.bytes, kPassword);
+  ASSERT_TRUE(read) << "if it is another kind by now, look for the key there";
+  EXPECT_TRUE(
+      std::any_of(read->begin(), read->end(), [](const auto& entry) { return entry.tag == 1; }));
+}
+
 // ---- neither ----
+
+TEST(JavaStore, NothingIsLeftInOpenSslsListOfErrors) {
+  ERR_clear_error();
+  for (const std::string& bytes : {std::string("not a store"), std::string("\x30\x82\xff\xff", 4),
+                                   plain_pkcs12(), pkcs12_with_all(), jks({})}) {
+    ERR_clear_error();  // what making it has left
+    merge(bytes);
+    EXPECT_EQ(ERR_peek_error(), 0U) << ERR_reason_error_string(ERR_peek_error());
+    merge(bytes, "another");
+    EXPECT_EQ(ERR_peek_error(), 0U) << ERR_reason_error_string(ERR_peek_error());
+  }
+  ERR_clear_error();
+}
 
 TEST(JavaStore, OtherFilesAreNone) {
   expect_none("");
