@@ -141,6 +141,15 @@ TEST(Judgements, ALateJudgeIsAskedAboutTheChain) {
   EXPECT_EQ(judgements.verdict("leaf"), Verdict::kUnknown) << "what it says is not kept";
 }
 
+TEST(Judgements, TheFirstLateJudgeStays) {
+  // Two connections of one name may be checked at once: both were told that a judge is wanted.
+  Judgements judgements;
+  judgements.present("leaf", server(true));
+  judgements.set_late_judge("leaf", [](const auto&) { return true; });
+  judgements.set_late_judge("leaf", [](const auto&) { return false; });
+  EXPECT_TRUE(judgements.judge_late("leaf", kChain));
+}
+
 TEST(Judgements, ALateJudgeMayUseThemItself) {
   Judgements judgements;
   judgements.present("leaf", server(true));
