@@ -152,7 +152,7 @@ $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 	@echo '  link    $@'
 	$(Q)$(CXX) $(STATIC_CXX) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
 
-$(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out preload/engine/no_destructors.cc,$(ENGINE)) $(TLS) $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
+$(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out preload/engine/no_destructors.cc,$(ENGINE)) $(TLS) preload/hooks/bundles.cc $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
   $(BUILD)/list/ENGINE $(BUILD)/list/TLS $(BUILD)/list/CLI
 	@mkdir -p $(@D)
 	@echo '  link    $@'
