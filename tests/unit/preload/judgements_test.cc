@@ -1,5 +1,5 @@
 // Where the engine and the program's own check of certificates meet.
-#include "preload/engine/judgements.h"
+#include "preload/engine/trust/judgements.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Whom a program trusts, as far as files tell.
-#include "preload/engine/trust.h"
+#include "preload/engine/trust/trust.h"
 
 #include <gtest/gtest.h>
 
