@@ -1,5 +1,5 @@
-// Whether LD_PRELOAD can enter a program. One that it cannot enter would run as if nothing were there, and
-// reach the network: `cassette run` refuses it. Reads the file's head and attributes, executes nothing.
+// Whether LD_PRELOAD can enter a program: `cassette run` refuses one that it cannot, which would run as if
+// nothing were there, and reach the network. What is looked at: store/settings/preloadable.h.
 #pragma once
 
 #include <optional>

@@ -1,10 +1,12 @@
 // `cassette run [flags] -- COMMAND [ARG...]`: a program under the library, and a summary when it has ended.
 // Decides nothing about interactions, that is the library's part in the program's processes.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,6 +23,7 @@
 #include "cli/summary.h"
 #include "store/log.h"
 #include "store/session/session.h"
+#include "store/settings/tree.h"
 
 namespace cassette {
 namespace {
@@ -65,6 +68,35 @@ void print_summary(const std::vector<CassetteCounts>& counts, const RunPlan& pla
   }
 }
 
+/// The programs of the tree that the library could not enter (store/settings/tree.h), while it lives.
+class NotEntered {
+ public:
+  explicit NotEntered(const RunPlan& plan) {
+    char path[4096];
+    auto get = [&plan](const char* name) { return plan.environment.get(name); };
+    if (!not_entered_file(get, path, sizeof path)) return;
+    // Its directory is made with the session. Without the list nothing is in the summary.
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return;
+    close(fd);
+    path_ = path;
+  }
+  ~NotEntered() {
+    if (!path_.empty()) unlink(path_.c_str());
+  }
+  NotEntered(const NotEntered&) = delete;
+  NotEntered& operator=(const NotEntered&) = delete;
+
+  void print() const {
+    std::ifstream file(path_);
+    for (std::string program; std::getline(file, program);)
+      complain(program + ": not entered, neither recorded nor replayed");
+  }
+
+ private:
+  std::string path_;
+};
+
 /// The session begins before the program and ends after it, so that what is wrong with the cassette is told
 /// while nothing has happened yet.
 int run_in_session(const FoundProgram& program, const RunOptions& options, const RunPlan& plan) {
@@ -83,6 +115,7 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
     session.leave(false);
     return failed(before.error());
   }
+  const NotEntered not_entered(plan);
   int status = run_and_wait(program, options, plan);
   // A summary that nobody reads any more must not change the exit status.
   std::signal(SIGPIPE, SIG_IGN);
@@ -91,6 +124,7 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
   if (!now) return status != 0 ? (complain(now.error().message), status) : failed(now.error());
   const std::vector<CassetteCounts> counts = counts_since(*before, *now);
   print_summary(counts, plan);
+  not_entered.print();
   return run_status(status, counts, options.fail_on_unused);
 }
 

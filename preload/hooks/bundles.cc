@@ -1,9 +1,9 @@
 // See bundles.h.
 #include "preload/hooks/bundles.h"
 
+#include <cctype>
 #include <cstdlib>
 #include <cstring>
-#include <initializer_list>
 
 namespace cassette {
 
@@ -33,23 +33,35 @@ void choose(const char* path) {
 constexpr char kStore[] = "-Djavax.net.ssl.trustStore=";
 constexpr char kPassword[] = "-Djavax.net.ssl.trustStorePassword=";
 
+// The last one counts, as in Java.
 void note_java_option(const char* option) {
   if (std::strncmp(option, kStore, sizeof kStore - 1) == 0) choose(option + sizeof kStore - 1);
-  if (std::strncmp(option, kPassword, sizeof kPassword - 1) == 0 && java_password == nullptr)
+  if (std::strncmp(option, kPassword, sizeof kPassword - 1) == 0)
     java_password = strdup(option + sizeof kPassword - 1);
 }
 
-/// JAVA_TOOL_OPTIONS and its kind: options with blanks between them.
+/// JAVA_TOOL_OPTIONS and its kind: options with blanks between them, and quotes around blanks.
 void note_java_options(const char* options) {
-  if (options == nullptr) return;
-  char* copy = strdup(options);
-  if (copy == nullptr) return;
-  char* rest = nullptr;
-  for (char* word = strtok_r(copy, " \t\n", &rest); word != nullptr;
-       word = strtok_r(nullptr, " \t\n", &rest)) {
+  char* word =
+      options != nullptr ? static_cast<char*>(std::malloc(std::strlen(options) + 1)) : nullptr;
+  if (word == nullptr) return;
+  for (const char* at = options; *at != '\0';) {
+    std::size_t size = 0;
+    char quote = '\0';
+    for (; *at != '\0' && (quote != '\0' || !std::isspace(static_cast<unsigned char>(*at))); ++at) {
+      if (quote == '\0' && (*at == '\'' || *at == '"')) {
+        quote = *at;
+      } else if (*at == quote) {
+        quote = '\0';
+      } else {
+        word[size++] = *at;
+      }
+    }
+    word[size] = '\0';
     note_java_option(word);
+    while (std::isspace(static_cast<unsigned char>(*at))) ++at;
   }
-  std::free(copy);
+  std::free(word);
 }
 
 }  // namespace
@@ -58,12 +70,13 @@ void note_chosen_bundles(const char* (*variable)(const char* name), int count,
                          char* const* arguments) {
   for (const char* const* name = kBundleVariables; *name != nullptr; ++name)
     choose(variable(*name));
+  note_java_options(variable("JAVA_TOOL_OPTIONS"));
+  note_java_options(variable("JDK_JAVA_OPTIONS"));
   for (int i = 1; i < count; ++i) {
     if (arguments[i] != nullptr && arguments[i][0] == '-' && arguments[i][1] == 'D')
       note_java_option(arguments[i]);
   }
-  for (const char* name : {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"})
-    note_java_options(variable(name));
+  note_java_options(variable("_JAVA_OPTIONS"));
 }
 
 Bundle bundle_at(const char* path) {

@@ -135,6 +135,18 @@ void note_program(const char* path) {
   errno = saved;
 }
 
+void note_program_file(int fd) {
+  char link[64];
+  char path[kLongestPath];
+  std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  int saved = errno;
+  ssize_t size = readlink(link, path, sizeof path - 1);
+  errno = saved;
+  if (size <= 0) return;
+  path[size] = '\0';
+  note_program(path);
+}
+
 void note_program_name(const char* name) {
   int saved = errno;
   char path[kLongestPath];

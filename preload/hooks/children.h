@@ -29,6 +29,8 @@ void restore_environment();
 /// Says on stderr when the library will not be in a program that is about to be started; in a tree that
 /// `cassette run` began once for each program. `path`: as execve(2) takes it.
 void note_program(const char* path);
+/// The same for an open file.
+void note_program_file(int fd);
 /// The same for a name that is looked for along PATH, as execvp(3) does.
 void note_program_name(const char* name);
 

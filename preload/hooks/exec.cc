@@ -1,6 +1,7 @@
 // Hooks of becoming another program, and of starting one: the library and its settings go along (children.h). All
 // that a program can do in the child of a vfork() is allowed here, and no more is done.
 #include <alloca.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -62,16 +63,16 @@ int execvp(const char* name, char* const* arguments) noexcept {
 }
 
 // What the three have in common; `environment_follows` as execle(3) has it behind the nullptr.
-#define EXECL(call, name_of_path, environment_follows)                             \
-  va_list list;                                                                    \
-  va_start(list, first);                                                           \
-  const std::size_t count = count_arguments(first, list);                          \
-  va_end(list);                                                                    \
-  auto** arguments = static_cast<char**>(alloca((count + 1) * sizeof(char*)));     \
-  va_start(list, first);                                                           \
-  take_arguments(first, list, arguments);                                          \
+#define EXECL(call, name_of_path, environment_follows)                                     \
+  va_list list;                                                                            \
+  va_start(list, first);                                                                   \
+  const std::size_t count = count_arguments(first, list);                                  \
+  va_end(list);                                                                            \
+  auto** arguments = static_cast<char**>(alloca((count + 1) * sizeof(char*)));             \
+  va_start(list, first);                                                                   \
+  take_arguments(first, list, arguments);                                                  \
   char* const* environment = (environment_follows) ? va_arg(list, char* const*) : environ; \
-  va_end(list);                                                                    \
+  va_end(list);                                                                            \
   return call(name_of_path, arguments, environment)
 
 int execl(const char* path, const char* first, ...) noexcept { EXECL(execve, path, false); }
@@ -79,12 +80,15 @@ int execle(const char* path, const char* first, ...) noexcept { EXECL(execve, pa
 int execlp(const char* name, const char* first, ...) noexcept { EXECL(execvpe, name, false); }
 
 int fexecve(int fd, char* const* arguments, char* const* environment) noexcept {
+  note_program_file(fd);
   GO_ALONG(environment)
   return real().fexecve(fd, arguments, environment);
 }
 
 int execveat(int directory, const char* path, char* const* arguments, char* const* environment,
              int flags) noexcept {
+  // Relative to another directory it is not looked at.
+  if (directory == AT_FDCWD) note_program(path);
   GO_ALONG(environment)
   return real().execveat(directory, path, arguments, environment, flags);
 }

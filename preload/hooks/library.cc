@@ -15,6 +15,7 @@
 
 #include "preload/hooks/bundles.h"
 #include "preload/hooks/message.h"
+#include "preload/hooks/start_environment.h"
 #include "store/settings/setting_names.h"
 #include "store/settings/tree.h"
 
@@ -33,90 +34,17 @@ std::atomic<const EngineApi*> engine_api;
 pid_t tree_root;
 std::atomic<pid_t> table_owner;
 
-// Copies of the variables that matter ("NAME=value", one after the other, an empty one at the end):
-// programs clear their environment, or write over it to change their title.
-char snapshot_space[8192];
-char* snapshot = snapshot_space;
-
-bool begins_with(const char* text, const char* prefix) {
-  return std::strncmp(text, prefix, std::strlen(prefix)) == 0;
-}
-
-void take_snapshot() {
-  auto matters = [](const char* entry) {
-    for (const char* const* name = kBundleVariables; *name != nullptr; ++name) {
-      if (begins_with(entry, *name) && entry[std::strlen(*name)] == '=') return true;
-    }
-    return begins_with(entry, "CASSETTE") || begins_with(entry, "CI=") ||
-           begins_with(entry, "HOME=") || begins_with(entry, "XDG_STATE_HOME=") ||
-           begins_with(entry, "JAVA_TOOL_OPTIONS=") || begins_with(entry, "JDK_JAVA_OPTIONS=") ||
-           begins_with(entry, "_JAVA_OPTIONS=");
-  };
-  std::size_t size = 1;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    if (matters(*entry)) size += std::strlen(*entry) + 1;
-  }
-  if (size > sizeof snapshot_space) {
-    void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) fatal("no memory for the settings");
-    snapshot = static_cast<char*>(memory);
-  }
-  char* end = snapshot;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    if (matters(*entry)) end = stpcpy(end, *entry) + 1;
-  }
-  *end = '\0';
-}
-
-const char* environment(const char* name) {
-  std::size_t length = std::strlen(name);
-  for (const char* entry = snapshot; *entry != '\0'; entry += std::strlen(entry) + 1) {
-    if (std::strncmp(entry, name, length) == 0 && entry[length] == '=') return entry + length + 1;
-  }
-  return nullptr;
-}
-
 // A typing error must not let a test run unrecorded, or against the real network.
 void check_settings() {
   for (const SettingName& setting : kSettings) {
     if (setting.environment == nullptr) continue;
-    const char* value = environment(setting.environment);
+    const char* value = start_environment(setting.environment);
     if (value == nullptr || setting_value_ok(setting, value)) continue;
     char text[1024];
     std::snprintf(text, sizeof text, "%s=%s is not allowed: use %s", setting.environment, value,
                   setting.allowed);
     fatal(text);
   }
-}
-
-// For the children. Not by setenv(): bash exports one of its own, which drops what comes before its
-// main(). What the array and the strings were stays: another thread may be reading it.
-void put_variable(const char* name, const char* value) {
-  std::size_t length = std::strlen(name);
-  char* entry = nullptr;
-  if (value != nullptr) {
-    entry = static_cast<char*>(std::malloc(length + std::strlen(value) + 2));
-    if (entry == nullptr) fatal("no memory for ", name);
-    stpcpy(stpcpy(stpcpy(entry, name), "="), value);
-  }
-  std::size_t count = 0;
-  for (; environ != nullptr && environ[count] != nullptr; ++count) {
-    bool same = std::strncmp(environ[count], name, length) == 0 && environ[count][length] == '=';
-    if (!same) continue;
-    if (entry != nullptr) {
-      environ[count] = entry;
-      return;
-    }
-    for (char** rest = environ + count; rest[0] != nullptr; ++rest) rest[0] = rest[1];
-    --count;
-  }
-  if (entry == nullptr) return;
-  auto** fresh = static_cast<char**>(std::malloc((count + 2) * sizeof(char*)));
-  if (fresh == nullptr) fatal("no memory for ", name);
-  if (count > 0) std::memcpy(fresh, environ, count * sizeof(char*));
-  fresh[count] = entry;
-  fresh[count + 1] = nullptr;
-  environ = fresh;
 }
 
 // For a start before our constructor, which is given the arguments.
@@ -139,7 +67,7 @@ char** given_arguments;
 // The first process of a tree gives it its name; see store/settings/tree.h. A relative CASSETTE means the
 // directory of that process for all of its children, wherever they go.
 void join_tree() {
-  if (const char* tree = environment(kTreeVariable)) {
+  if (const char* tree = start_environment(kTreeVariable)) {
     tree_root = static_cast<pid_t>(std::strtol(tree, nullptr, 10));
     return;
   }
@@ -155,20 +83,20 @@ void join_tree() {
   if (!make_tree(count, list, tree, sizeof tree)) fatal("the working directory cannot be named");
   tree_root = getpid();
   put_variable(kTreeVariable, tree);
-  const char* cassette = environment("CASSETTE");
+  const char* cassette = start_environment("CASSETTE");
   if (cassette != nullptr && cassette[0] != '\0' && cassette[0] != '/') {
     char path[2 * PATH_MAX];
     const char* directory = std::strchr(std::strchr(tree, ':') + 1, ':') + 1;
     std::snprintf(path, sizeof path, "%s/%s", directory, cassette);
     put_variable("CASSETTE", path);
   }
-  take_snapshot();
+  note_start_environment();
 }
 
 // Node has its own certificates, and no other way to be told of one more.
 void bring_node_trust(bool on) {
   static constexpr char kName[] = "NODE_EXTRA_CA_CERTS";
-  const char* value = environment(kName);
+  const char* value = start_environment(kName);
   if (on && (value == nullptr || value[0] == '\0')) put_variable(kName, kAuthorityFile);
   if (!on && value != nullptr && std::strcmp(value, kAuthorityFile) == 0)
     put_variable(kName, nullptr);
@@ -176,13 +104,13 @@ void bring_node_trust(bool on) {
 
 void start() {
   int saved = errno;
-  take_snapshot();
+  note_start_environment();
   check_settings();
-  const char* mode = environment("CASSETTE_MODE");
+  const char* mode = start_environment("CASSETTE_MODE");
   const bool on = mode == nullptr || std::strcmp(mode, "off") != 0;
   if (on) {
     join_tree();
-    note_chosen_bundles(environment, given_count, given_arguments);
+    note_chosen_bundles(start_environment, given_count, given_arguments);
     active.store(true, std::memory_order_release);
   }
   bring_node_trust(on);
@@ -200,7 +128,7 @@ const HostApi host = {
       table_owner.store(getpid(), std::memory_order_relaxed);
     },
     [] { inside_engine = true; },
-    environment,
+    start_environment,
     put_variable,
     java_store_password,
 };
@@ -237,7 +165,7 @@ void load_engine() {
 bool session_exists() {
   if (tree_root == 0 || tree_root != getpid()) return false;
   char path[PATH_MAX];
-  return session_directory(environment, path, sizeof path) && access(path, F_OK) == 0;
+  return session_directory(start_environment, path, sizeof path) && access(path, F_OK) == 0;
 }
 
 __attribute__((constructor)) void library_begins(int count, char** arguments, char**) {

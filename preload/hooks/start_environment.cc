@@ -26,8 +26,8 @@ bool is_variable(const char* entry, const char* name) {
 
 bool matters(const char* entry) {
   if (std::strncmp(entry, "CASSETTE", 8) == 0) return true;
-  for (const char* name : {"CI", "HOME", "XDG_STATE_HOME", "LD_PRELOAD", "PATH", "JAVA_TOOL_OPTIONS",
-                           "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}) {
+  for (const char* name : {"CI", "HOME", "XDG_STATE_HOME", "LD_PRELOAD", "PATH",
+                           "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}) {
     if (is_variable(entry, name)) return true;
   }
   for (const char* const* name = kBundleVariables; *name != nullptr; ++name) {

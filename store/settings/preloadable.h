@@ -140,8 +140,7 @@ class PreloadCheck {
 #elif defined(__aarch64__)
     constexpr int kMachine = EM_AARCH64;
 #endif
-    constexpr int kOrder =
-        __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
+    constexpr int kOrder = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
     return header.e_ident[EI_CLASS] == (sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32) &&
            header.e_ident[EI_DATA] == kOrder && header.e_machine == kMachine;
   }

@@ -75,6 +75,19 @@ inline bool make_tree(int argc, const char* const* argv, char* out, std::size_t 
   return getcwd(out + n, size - static_cast<std::size_t>(n)) != nullptr;
 }
 
+/// The file in which the processes of a tree that `cassette run` began note the programs that the library
+/// cannot enter, a line each: $CASSETTE_RUNTIME_DIR/<id>.not-entered. `cassette run` makes it and takes it away.
+/// False when there is no tree.
+template <typename GetVariable>
+bool not_entered_file(GetVariable get, char* out, std::size_t size) {
+  const char* tree = get(kTreeVariable);
+  const char* runtime = get("CASSETTE_RUNTIME_DIR");
+  if (tree == nullptr || runtime == nullptr) return false;
+  const int length = static_cast<int>(strchrnul(tree, ':') - tree);
+  const int n = std::snprintf(out, size, "%s/%.*s.not-entered", runtime, length, tree);
+  return n > 0 && static_cast<std::size_t>(n) < size;
+}
+
 /// The directory of the session that a process with this environment belongs to, as session.h lays it
 /// out: $CASSETTE_RUNTIME_DIR/sessions/<id>. `get` reads a variable (nullptr: not set). False when there is
 /// no tree. Named sessions and those of one process are not looked for here: they are not ended by a root.

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "preload/engine/engine.h"
+#include "store/log.h"
 
 namespace cassette {
 
@@ -75,6 +76,12 @@ std::string merge(TlsSupport& support, int fd, Bundle kind) {
     std::string merged = support.api->merge_java_store(
         original, password != nullptr ? password : kJavaPassword, &certificates);
     support.trust->saw_certificates(certificates, chosen);
+    if (merged.empty() && chosen && support.told->first(path_of(fd))) {
+      log(LogLevel::kWarn,
+          path_of(fd) +
+              ": the session's authority cannot be added to this store of certificates "
+              "(another password, or private keys in it): HTTPS will fail");
+    }
     return merged;
   }
   if (count_certificates(original) < (chosen ? 1 : kEnough)) return {};

@@ -60,24 +60,25 @@ Tables tables_of(const dl_phdr_info& info, const ElfW(Dyn) * entry) {
   return tables;
 }
 
-/// Writes the entry, which is read-only where the object was linked with -z relro.
-void change(void** entry, void* function) {
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  auto* begin = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(entry) & ~(page - 1));
-  // Who made it read-only cannot be asked: it stays writable, as without that option.
-  if (mprotect(begin, page, PROT_READ | PROT_WRITE) != 0) {
-    log(LogLevel::kWarn, std::string("the program's check of certificates cannot be reached: ") +
-                             strerrordesc_np(errno));
-    return;
-  }
-  std::atomic_ref(*entry).store(function, std::memory_order_release);
-}
-
 /// An entry that leads to the function, and the object that it is in.
 struct Entry {
   std::string object;
   void** place;
+  bool is_read_only;  ///< the object was linked with -z relro
 };
+
+void change(const Entry& entry, void* function) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  auto* begin =
+      reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(entry.place) & ~(page - 1));
+  if (entry.is_read_only && mprotect(begin, page, PROT_READ | PROT_WRITE) != 0) {
+    log(LogLevel::kWarn, std::string("the program's check of certificates cannot be reached: ") +
+                             strerrordesc_np(errno));
+    return;
+  }
+  std::atomic_ref(*entry.place).store(function, std::memory_order_release);
+  if (entry.is_read_only) mprotect(begin, page, PROT_READ);
+}
 
 struct Search {
   const char* name;
@@ -87,9 +88,16 @@ struct Search {
 int collect(dl_phdr_info* info, std::size_t, void* into) {
   auto& search = *static_cast<Search*>(into);
   const ElfW(Dyn)* dynamic = nullptr;
+  ElfW(Addr) read_only = 0, read_only_end = 0;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
-    if (info->dlpi_phdr[i].p_type == PT_DYNAMIC) {
-      dynamic = reinterpret_cast<const ElfW(Dyn)*>(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+    const ElfW(Phdr)& segment = info->dlpi_phdr[i];
+    const ElfW(Addr) begin = info->dlpi_addr + segment.p_vaddr;
+    if (segment.p_type == PT_DYNAMIC) dynamic = reinterpret_cast<const ElfW(Dyn)*>(begin);
+    if (segment.p_type == PT_GNU_RELRO) {
+      // As the linker does it: what is only partly in a page stays writable.
+      const auto page = static_cast<ElfW(Addr)>(sysconf(_SC_PAGESIZE));
+      read_only = begin & ~(page - 1);
+      read_only_end = (begin + segment.p_memsz) & ~(page - 1);
     }
   }
   if (dynamic == nullptr) return 0;
@@ -106,8 +114,9 @@ int collect(dl_phdr_info* info, std::size_t, void* into) {
 #endif
       const ElfW(Sym)& symbol = tables.symbols[ELF64_R_SYM(relocation.r_info)];
       if (std::strcmp(tables.names + symbol.st_name, search.name) != 0) continue;
-      search.found.push_back(
-          {info->dlpi_name, reinterpret_cast<void**>(info->dlpi_addr + relocation.r_offset)});
+      const ElfW(Addr) place = info->dlpi_addr + relocation.r_offset;
+      search.found.push_back({info->dlpi_name, reinterpret_cast<void**>(place),
+                              place >= read_only && place < read_only_end});
     }
   }
   return 0;
@@ -137,7 +146,8 @@ void change_entries(const char* name, void* (*choose)(void* object)) {
     const char* file = entry.object.empty() ? nullptr : entry.object.c_str();
     void* object = dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
     void* function = object != nullptr ? choose(object) : nullptr;
-    if (function != nullptr && *entry.place != function) change(entry.place, function);
+    if (function != nullptr && *entry.place != function) change(entry, function);
+    if (object != nullptr) dlclose(object);  // whoever loaded it decides how long it stays
   }
 }
 

@@ -61,7 +61,8 @@ class Judgements {
   }
   void set_late_judge(const std::string& leaf, Judge judge) {
     std::lock_guard guard(mutex_);
-    if (auto found = entries_.find(leaf); found != entries_.end())
+    auto found = entries_.find(leaf);
+    if (found != entries_.end() && !found->second.late_judge)
       found->second.late_judge = std::move(judge);
   }
   /// False when there is no judge.

@@ -32,26 +32,28 @@ void Trust::begin(const char* (*variable)(const char* name), const std::string& 
     // Node's adds to what it trusts, as its name says; the others stand for the system's.
     const bool adds = std::strcmp(*name, "NODE_EXTRA_CA_CERTS") == 0;
     add(adds ? further_ : chosen_.files, std::string(file));
+    has_chosen_ = has_chosen_ || !adds;
   }
 }
 
 void Trust::saw_file(const std::string& path, bool chosen) {
   std::lock_guard guard(mutex_);
+  has_chosen_ = has_chosen_ || chosen;
   add(chosen ? chosen_.files : seen_.files, path);
 }
 
 void Trust::saw_certificates(const std::vector<std::string>& certificates, bool chosen) {
   std::lock_guard guard(mutex_);
+  has_chosen_ = has_chosen_ || chosen;  // also when it trusts nobody
   for (const std::string& certificate : certificates)
     add(chosen ? chosen_.certificates : seen_.certificates, certificate);
 }
 
 Anchors Trust::anchors() const {
   std::lock_guard guard(mutex_);
-  const bool has_chosen = chosen_ != Anchors{};
-  Anchors anchors = has_chosen ? chosen_ : seen_;
+  Anchors anchors = has_chosen_ ? chosen_ : seen_;
   for (const char* file : kSystem) {
-    if (has_chosen) break;
+    if (has_chosen_) break;
     if (access(file, R_OK) != 0) continue;
     add(anchors.files, std::string(file));
     break;

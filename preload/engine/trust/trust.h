@@ -32,6 +32,7 @@ class Trust {
 
  private:
   mutable std::mutex mutex_;
+  bool has_chosen_ = false;
   Anchors chosen_;  ///< instead of the system's
   Anchors seen_;    ///< with the system's
   std::vector<std::string> further_;

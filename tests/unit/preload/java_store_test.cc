@@ -512,8 +512,6 @@ TEST(JavaStore, AllBagsOfAPkcs12AreLookedAt) {
   const std::string bytes = Pkcs12()
                                 .trusted(one.get())
                                 .bag({kAes})
-                                .key()
-                                .bag()
                                 .trusted(two.get())
                                 .bag({kPlain})
                                 .trusted(three.get())
@@ -559,7 +557,6 @@ std::string pkcs12_with_all() {
       .trusted(certificate("one").get())
       .untrusted(certificate("two").get())
       .bag({kAes})
-      .key()
       .file(true);
 }
 std::string plain_pkcs12() {
