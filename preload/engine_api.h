@@ -93,6 +93,8 @@ struct EngineApi {
   /// A GnuTLS session was given credentials: they trust the session's authority from now on. `object`: the
   /// handle of that GnuTLS.
   void (*trust_in_gnutls)(void* object, void* credentials);
+  /// The process is about to change its user, who may not open what this one may.
+  void (*keep_rights)();
   /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one
   /// that the engine works for (the child of a vfork).
   void (*leave)();

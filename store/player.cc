@@ -68,6 +68,11 @@ class SessionPlayer final : public Player {
 
   const std::string& cassette_path() const override { return path_; }
 
+  void keep_open(const std::function<int(int fd)>& hide) override {
+    if (!may_forward()) return;
+    if (auto kept = journal_.keep_open(hide); !kept) log(LogLevel::kWarn, kept.error().message);
+  }
+
   void before_fork() override { journal_.before_fork(); }
   void after_fork() override { journal_.after_fork(); }
 

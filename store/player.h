@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -134,6 +135,10 @@ class Player {
   virtual const std::string& cassette_path() const = 0;
 
   /// Around fork(): the child must not share what is locked just now.
+  /// The process is about to change its user: opens what could not be opened then. `hide` as
+  /// Journal::keep_open() has it.
+  virtual void keep_open(const std::function<int(int fd)>& hide) { (void)hide; }
+
   virtual void before_fork() {}
   virtual void after_fork() {}
 };

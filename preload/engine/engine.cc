@@ -114,6 +114,12 @@ void Engine::send_what_is_owed() {
   if (owed) connections.for_each([](Connection& connection) { connection.report_unfinished(); });
 }
 
+void Engine::keep_rights() {
+  if (off_ || !owns_process()) return;
+  deck_->current()->keep_open([this](int fd) { return move_up(fd); });
+  tls();
+}
+
 bool Engine::owns_process() const { return process_.load(std::memory_order_relaxed) == getpid(); }
 
 void Engine::leave() {

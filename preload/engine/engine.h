@@ -57,6 +57,9 @@ class Engine {
   /// Gives the connection back to the pool when nothing is left to do with it.
   void retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock);
 
+  /// The process is about to change its user: whatever it needs of the session is opened now.
+  void keep_rights();
+
   /// True in the process that the engine works for; false in the child of a vfork().
   bool owns_process() const;
   void leave();

@@ -204,6 +204,13 @@ void interpose_trust_in_gnutls(void* object, void* credentials) {
   });
 }
 
+void interpose_keep_rights() {
+  guarded([] {
+    engine().keep_rights();
+    return 0;
+  });
+}
+
 void interpose_leave() {
   guarded([] {
     engine().leave();
@@ -231,6 +238,7 @@ const EngineApi& interpose_api() {
       .gethostbyaddr_r = interpose_gethostbyaddr_r,
       .merge_bundle = interpose_merge_bundle,
       .trust_in_gnutls = interpose_trust_in_gnutls,
+      .keep_rights = interpose_keep_rights,
       .leave = interpose_leave,
       .program = &kProgramApi,
   };

@@ -33,6 +33,7 @@ std::atomic<bool> active;
 std::atomic<const EngineApi*> engine_api;
 pid_t tree_root;
 std::atomic<pid_t> table_owner;
+std::atomic<pid_t> own_process;
 
 // A typing error must not let a test run unrecorded, or against the real network.
 void check_settings() {
@@ -104,6 +105,9 @@ void bring_node_trust(bool on) {
 
 void start() {
   int saved = errno;
+  own_process.store(getpid(), std::memory_order_relaxed);
+  pthread_atfork(nullptr, nullptr,
+                 [] { own_process.store(getpid(), std::memory_order_relaxed); });
   note_start_environment();
   check_settings();
   const char* mode = start_environment("CASSETTE_MODE");
@@ -184,6 +188,8 @@ void ensure_started() {
 }
 
 bool owns_table() { return table_owner.load(std::memory_order_relaxed) == getpid(); }
+
+bool is_own_process() { return own_process.load(std::memory_order_relaxed) == getpid(); }
 
 bool library_active() { return active.load(std::memory_order_acquire); }
 

@@ -39,6 +39,9 @@ void leave_session();
 /// descriptors: it may close all it wants, and changes nothing here.
 bool owns_table();
 
+/// False in the child of a vfork(), and wherever else a process has our memory and is not ours.
+bool is_own_process();
+
 /// Bookends of a call into the engine. The engine holds locks and C++ frames: a thread is not
 /// cancelled inside it. No destructor, because hooks are cancellation points themselves.
 struct EngineCall {

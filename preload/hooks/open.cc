@@ -27,7 +27,7 @@ int merged(int fd, Bundle kind, int flags) {
   if (fd < 0 && (errno != ENOENT || (kind != Bundle::kDefault && kind != Bundle::kAuthority)))
     return fd;
   int saved = errno;
-  const EngineApi* api = engine();
+  const EngineApi* api = is_own_process() ? engine() : nullptr;
   if (api == nullptr) return fd;
   EngineCall call = enter_engine();
   int copy = api->merge_bundle(fd, kind);

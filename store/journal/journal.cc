@@ -287,11 +287,34 @@ Result<Descriptor> Journal::open_to_append() const {
   if (stat(cassette_path_.c_str(), &cassette) == 0) mode = cassette.st_mode & 0666;
   constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT;
   auto journal = open_locked(path_, kFlags, mode, LOCK_SH);
+  if (!journal && kept_) return open_kept(journal.error());
   if (!journal && access(directory_of(path_).c_str(), F_OK) != 0) {
     if (auto made = make_directories(directory_of(path_)); !made) return made.error();
     journal = open_locked(path_, kFlags, mode, LOCK_SH);
   }
   return journal;
+}
+
+/// Of the one description, whose lock children share: it is not to be shared with who appends, only kept from
+/// who merges.
+Result<Descriptor> Journal::open_kept(const Error& why_not) const {
+  Descriptor copy(fcntl(kept_.get(), F_DUPFD_CLOEXEC, 3));
+  struct stat status {};
+  if (!copy || flock(copy.get(), LOCK_SH) != 0 || fstat(copy.get(), &status) != 0) return why_not;
+  if (status.st_nlink == 0)  // merged meanwhile: what is written there is lost
+    return Error{why_not.message + "; and the one that was open is merged already"};
+  return copy;
+}
+
+Result<void> Journal::keep_open(const std::function<int(int fd)>& hide) {
+  std::lock_guard guard(mutex_);
+  if (kept_) return {};
+  auto journal = open_to_append();
+  if (!journal) return journal.error();
+  flock(journal->get(), LOCK_UN);
+  kept_ = Descriptor(hide(fcntl(journal->get(), F_DUPFD_CLOEXEC, 3)));
+  if (!kept_) return file_error("keep open the journal", path_, errno);
+  return {};
 }
 
 Result<void> Journal::append(const JournalRecord& record) try {

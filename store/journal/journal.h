@@ -30,6 +30,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -80,15 +81,21 @@ class Journal {
   /// Makes missing directories. On an error the file holds what it held before (but for rule 2).
   Result<void> append(const JournalRecord& record);
 
+  /// Keeps the file open for a process that is about to give up the right to open it (it changes its user).
+  /// `hide` moves a descriptor out of the program's reach, or gives -1. Makes the file.
+  Result<void> keep_open(const std::function<int(int fd)>& hide);
+
   /// Around fork(): the child must not share a description that is locked just now.
   void before_fork() { mutex_.lock(); }
   void after_fork() { mutex_.unlock(); }
 
  private:
   Result<Descriptor> open_to_append() const;
+  Result<Descriptor> open_kept(const Error& why_not) const;
 
   std::string cassette_path_;
   std::string path_;
+  Descriptor kept_;
   std::mutex mutex_;
 };
 
