@@ -66,6 +66,8 @@ struct EngineApi {
   int (*connect)(int fd, const sockaddr* address, socklen_t length);
   /// For a thread that bypasses the library: the address may be one that stands for a name.
   int (*connect_bypassed)(int fd, const sockaddr* address, socklen_t length);
+  /// Not 0: nothing may go out to that place, and datagrams are not recorded.
+  int (*refuses_datagrams)(const sockaddr* address, socklen_t length);
   int (*connect_again)(std::uintptr_t connection, int fd, const sockaddr* address,
                        socklen_t length);
   ssize_t (*send)(std::uintptr_t connection, int fd, const iovec* parts, std::size_t count,

@@ -75,6 +75,10 @@ int interpose_connect_bypassed(int fd, const sockaddr* address, socklen_t length
   return guarded([&] { return connect_bypassed(fd, address, length); });
 }
 
+int interpose_refuses_datagrams(const sockaddr* address, socklen_t length) {
+  return guarded([&] { return refuses_datagrams(address, length) ? 1 : 0; });
+}
+
 /// connect(2) on a socket that is connected, or on its way: what TCP answers.
 int interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr* address, socklen_t) {
   Found connection(owner, fd);
@@ -225,6 +229,7 @@ const EngineApi& interpose_api() {
       .version = kEngineVersion,
       .connect = interpose_connect,
       .connect_bypassed = interpose_connect_bypassed,
+      .refuses_datagrams = interpose_refuses_datagrams,
       .connect_again = interpose_connect_again,
       .send = interpose_send,
       .closed = interpose_closed,

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "preload/hooks/datagrams.h"
 #include "preload/hooks/library.h"
 
 namespace cassette {
@@ -27,7 +28,8 @@ int connect_intercepted(int fd, const sockaddr* address, socklen_t length) {
   ensure_started();
   if (!library_active()) return kPassThrough;
   Owner owner = descriptors.owner(fd);
-  if (owner <= DescriptorTable::kPrivate && !is_stream(fd)) return kPassThrough;
+  if (owner <= DescriptorTable::kPrivate && !is_stream(fd))
+    return refuses_datagrams(fd, address, length) ? -1 : kPassThrough;
   int saved = errno;
   const EngineApi* api = engine();
   if (bypass_depth > 0 && owner <= DescriptorTable::kPrivate && api != nullptr) {

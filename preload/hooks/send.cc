@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <climits>
 
+#include "preload/hooks/datagrams.h"
 #include "preload/hooks/library.h"
 
 namespace cassette {
@@ -65,6 +66,7 @@ ssize_t sendto(int fd, const void* bytes, size_t size, int flags, const sockaddr
     // TCP ignores the address of a connected socket, a socketpair does not.
     return real().send(fd, bytes, size, flags);
   }
+  if (refuses_datagrams(fd, address, length)) return -1;
   return real().sendto(fd, bytes, size, flags, address, length);
 }
 
@@ -83,11 +85,20 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags) {
     unaddressed.msg_namelen = 0;
     return real().sendmsg(fd, &unaddressed, flags);
   }
+  if (message != nullptr && refuses_datagrams(fd, message->msg_name, message->msg_namelen))
+    return -1;
   return real().sendmsg(fd, message, flags);
 }
 
 int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
   if (!is_connection(descriptors.owner(fd)) || messages == nullptr) {
+    // One that is refused ends it, as an error of the kernel's would: the ones before it are sent.
+    for (unsigned i = 0; messages != nullptr && i < count; ++i) {
+      const msghdr& message = messages[i].msg_hdr;
+      if (!refuses_datagrams(fd, message.msg_name, message.msg_namelen)) continue;
+      if (i == 0) return -1;
+      count = i;
+    }
     return real().sendmmsg(fd, messages, count, flags);
   }
   unsigned done = 0;

@@ -53,6 +53,23 @@ int connect_bypassed(int fd, const sockaddr* address, socklen_t length) {
   return peer ? connect_really(fd, *peer) : kPassThrough;
 }
 
+bool refuses_datagrams(const sockaddr* address, socklen_t length) {
+  std::optional<Endpoint> peer = Endpoint::from(address, length);
+  std::shared_ptr<Player> player = peer ? engine().player() : nullptr;
+  if (player == nullptr) return false;
+  const std::string host = engine().names.name_of(*peer).value_or(peer->host());
+  if (!engine().intercepts(host, peer->port()) || !engine().intercepts(peer->host(), peer->port()))
+    return false;
+  if (player->upstream_policy(host, peer->port()) != UpstreamPolicy::kNever) return false;
+  const std::string place = host + ":" + std::to_string(peer->port());
+  constexpr std::uint16_t kDns = 53;  // clients of HTTP/3 fall back, and need no word about it
+  if (engine().told.first("udp " + place)) {
+    log(peer->port() == kDns ? LogLevel::kWarn : LogLevel::kInfo,
+        place + ": UDP is refused in replay (ignore-hosts lets it through)");
+  }
+  return true;
+}
+
 int connect_socket(int fd, const sockaddr* address, socklen_t length) {
   std::optional<Endpoint> peer = Endpoint::from(address, length);
   if (!peer || peer->port() == 0 || !is_tcp(fd)) return kPassThrough;

@@ -11,4 +11,7 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length);
 /// For a thread that bypasses the library: connects to what the address stands for, or kPassThrough.
 int connect_bypassed(int fd, const sockaddr* address, socklen_t length);
 
+/// UDP to the ports of HTTP/3 and DNS: true where the mode lets nothing out.
+bool refuses_datagrams(const sockaddr* address, socklen_t length);
+
 }  // namespace cassette
