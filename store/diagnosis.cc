@@ -125,6 +125,7 @@ std::optional<Closest> find_closest(const Image& image, const Cursors& cursors,
   for (std::size_t i = 0; i < image.size(); i += step) {
     auto interaction = static_cast<std::uint32_t>(i);
     RequestView recorded = recorded_view(image, interaction, headers);
+    if (is_failed_place(recorded.uri.scheme)) continue;  // no request is like that
     candidates.push_back(
         {likeness(recorded, request), !cursors.used_up(image, interaction), interaction});
   }

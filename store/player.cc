@@ -51,6 +51,7 @@ class SessionPlayer final : public Player {
   bool decides_at_headers() const override { return may_forward() && !needs_body(); }
   bool needs_body() const override { return plays_ && matcher_.needs_body(); }
   Decision decide(const RequestView& request) override;
+  std::string_view failure_of(const RequestView& place) override;
   PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
                           std::string& scratch) const override;
   bool answers_before_body(std::uint32_t interaction) const override {
@@ -159,6 +160,18 @@ Decision SessionPlayer::decide(const RequestView& request) {
     return {Kind::kMiss, MissReason::kOutOfSequence, turn.interaction};
   }
   return {Kind::kMiss, MissReason::kNoSuchRequest, 0};
+}
+
+std::string_view SessionPlayer::failure_of(const RequestView& place) {
+  if (image_.answers_for(place.uri.host, place.uri.port)) return {};
+  if (image_.find(matcher_.key(place)).count == 0) return {};
+  const Decision decision = decide(place);
+  const bool known = decision.kind == Decision::Kind::kReplay ||
+                     (decision.kind == Decision::Kind::kMiss &&
+                      (decision.reason == MissReason::kUsedUp ||
+                       decision.reason == MissReason::kOutOfSequence));
+  return known && decision.interaction < image_.size() ? image_.error(decision.interaction)
+                                                       : std::string_view();
 }
 
 PlayedResponse SessionPlayer::response(std::uint32_t interaction, const ResponseTarget& target,

@@ -135,6 +135,13 @@ class Player {
   virtual const std::string& cassette_path() const = 0;
 
   /// Around fork(): the child must not share what is locked just now.
+  /// For a place as store/match/failed_place.h has it: the name of the error that was recorded, empty when there is
+  /// none, or when it has answers too. Counts it as played; the same place fails however often it is tried.
+  virtual std::string_view failure_of(const RequestView& place) {
+    (void)place;
+    return {};
+  }
+
   /// The process is about to change its user: opens what could not be opened then. `hide` as
   /// Journal::keep_open() has it.
   virtual void keep_open(const std::function<int(int fd)>& hide) { (void)hide; }

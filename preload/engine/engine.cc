@@ -126,7 +126,9 @@ void Engine::leave() {
   if (!owns_process()) return;
   send_what_is_owed();
   connections.for_each([](Connection& connection) { connection.program_exits(); });
-  if (!off_) deck_->leave();
+  if (off_) return;
+  failures.record(*deck_->current());
+  deck_->leave();
 }
 
 // In the order in which they are taken elsewhere: who is in a connection asks for the others.
@@ -136,6 +138,7 @@ void Engine::before_fork() {
   judgements.lock();
   trust.lock();
   names.lock();
+  failures.lock();
   service.before_fork();
   deck_->before_fork();
 }
@@ -143,6 +146,7 @@ void Engine::before_fork() {
 void Engine::after_fork_in_parent() {
   deck_->after_fork_in_parent();
   service.after_fork_in_parent();
+  failures.unlock();
   names.unlock();
   trust.unlock();
   judgements.unlock();
@@ -156,6 +160,8 @@ void Engine::after_fork_in_child() {
   host.clear_owners();
   deck_->after_fork_in_child();
   service.after_fork_in_child();
+  failures.forget_in_child();
+  failures.unlock();
   names.unlock();
   trust.unlock();
   judgements.unlock();

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "preload/engine/connection/connection.h"
+#include "preload/engine/connection/failures.h"
 #include "preload/engine/connection/names.h"
 #include "preload/engine/connection/service.h"
 #include "preload/engine/conversation/secure_channel.h"
@@ -29,6 +30,7 @@ class Engine {
   const RealFunctions& real;
   Settings settings;
   Names names;
+  Failures failures;
   ConnectionPool connections;
   Service service;
   Judgements judgements;

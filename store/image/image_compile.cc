@@ -13,6 +13,7 @@
 #include "store/content_coding.h"
 #include "store/image/image.h"
 #include "store/image/image_layout.h"
+#include "store/match/failed_place.h"
 #include "store/uri.h"
 
 namespace cassette {
@@ -148,6 +149,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     ++slots[at].count;
     entries[i].group = at;
     if (!request.uri.host.empty()) {
+      if (is_failed_place(request.uri.scheme)) continue;
       std::uint64_t origin = origin_hash(request.uri.host, request.uri.port);
       if (origins.size() < 2 || origins[origins.size() - 2] != origin) {
         origins.push_back(origin);

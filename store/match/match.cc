@@ -9,6 +9,7 @@
 
 #include "store/content_coding.h"
 #include "store/match/canonical_body.h"
+#include "store/match/failed_place.h"
 #include "store/match/key_hasher.h"
 #include "store/match/match_parts.h"
 #include "store/match/parameters.h"
@@ -170,6 +171,15 @@ Matcher::Matcher(MatchOn match_on, Redactor redactor)
 MatchKey Matcher::key(const RequestView& request) const {
   KeyHasher hasher;
   const UriView& uri = request.uri;
+  if (is_failed_place(uri.scheme)) {
+    hasher.add(uri.scheme);
+    hasher.end();
+    hasher.add_lower(is_localhost(uri.host) ? "localhost" : uri.host);
+    hasher.end();
+    hasher.add_number(uri.port);
+    const XXH128_hash_t hash = hasher.digest();
+    return {hash.high64, hash.low64};
+  }
   if (match_on_.method) {
     hasher.add(request.method);
     hasher.end();

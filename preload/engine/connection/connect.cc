@@ -104,12 +104,21 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
 
   Connection::Upstream upstream = Connection::Upstream::kNone;
   int result = 0;
-  int answer = 0;  // errno for the program with result -1
-  if (terms.policy == UpstreamPolicy::kAtConnect) {
+  int answer = 0;   // errno for the program with result -1
+  // Of a connection that was recorded as such: told when it is asked for.
+  const int failure = Failures::connect_error(*player, terms.host, terms.port);
+  if (failure != 0 && !is_nonblocking(fd)) {
+    errno = failure;
+    return -1;
+  }
+  if (failure == 0 && terms.policy == UpstreamPolicy::kAtConnect) {
     result = connect_really(fd, *peer);
     if (result == kPassThrough) result = engine().real.connect(fd, peer->get(), peer->length);
     answer = errno;
-    if (result != 0 && answer != EINPROGRESS && answer != EINTR) return result;
+    const bool under_way = result != 0 && (answer == EINPROGRESS || answer == EINTR);
+    if (!under_way) engine().failures.connected(terms.host, terms.port, result == 0 ? 0 : answer);
+    errno = answer;
+    if (result != 0 && !under_way) return result;
     upstream = result == 0 ? Connection::Upstream::kConnected : Connection::Upstream::kConnecting;
   } else if (is_nonblocking(fd)) {
     // What TCP says of a connection that is made at once all the same.
@@ -135,6 +144,7 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
     std::lock_guard guard(connection->mutex);
     connection->begin(engine().deck(), std::move(terms), sockets, *peer, upstream);
     connection->connect_reported = result == 0;
+    if (failure != 0) connection->fail_connect(failure);
     engine().host.set_owner(fd, reinterpret_cast<std::uintptr_t>(connection));
   }
   errno = answer;

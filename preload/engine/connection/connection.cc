@@ -169,7 +169,14 @@ void Connection::connect_upstream(const std::optional<Endpoint>& address, int er
   flush();
 }
 
+void Connection::fail_connect(int error) {
+  upstream_ = Upstream::kFinished;
+  conversation_->upstream_failed(error);
+  flush();
+}
+
 void Connection::finish_connect(int error) {
+  engine().failures.connected(host_, peer_.port(), error);
   if (error == 0) {
     upstream_ = Upstream::kConnected;
     if (drop_ballast()) return;

@@ -66,6 +66,9 @@ class Connection {
   void resolving() { upstream_ = Upstream::kResolving; }
   void connect_upstream(const std::optional<Endpoint>& address, int error);
 
+  /// The connection that is being made fails.
+  void fail_connect(int error);
+
   /// The process ends: the program reads no more. True when something is owed all the same: bytes that
   /// the server has not got yet, or an answer that is being recorded.
   bool abandon();

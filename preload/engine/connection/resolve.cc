@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "preload/engine/connection/names.h"
 #include "preload/engine/engine.h"
@@ -37,6 +38,24 @@ bool is_own_name(const std::string& name) {
   return gethostname(own, sizeof own - 1) == 0 && name == plain_name(own);
 }
 
+/// gethostbyname(3) has other numbers for the same outcomes.
+constexpr std::pair<int, int> kOutcomes[] = {{EAI_NONAME, HOST_NOT_FOUND},
+                                             {EAI_AGAIN, TRY_AGAIN},
+                                             {EAI_FAIL, NO_RECOVERY},
+                                             {EAI_NODATA, NO_DATA}};
+int h_errno_of(int code) {
+  for (auto [eai, host] : kOutcomes) {
+    if (eai == code) return host;
+  }
+  return NO_RECOVERY;
+}
+int eai_of(int code) {
+  for (auto [eai, host] : kOutcomes) {
+    if (host == code) return eai;
+  }
+  return EAI_SYSTEM;
+}
+
 std::uint16_t port_of(const char* service) {
   if (service == nullptr) return 0;
   char* end = nullptr;
@@ -45,6 +64,15 @@ std::uint16_t port_of(const char* service) {
   if (std::strcmp(service, "http") == 0) return 80;
   if (std::strcmp(service, "https") == 0) return 443;
   return 0;
+}
+
+/// Whether it matters that the name is found.
+bool is_noted(const std::string& name) {
+  return !is_localhost(name) && !is_own_name(name) && engine().intercepts(name, 0);
+}
+
+int recorded_failure(const std::string& name) {
+  return is_noted(name) ? Failures::resolve_error(*engine().player(), name) : 0;
 }
 
 Source source_of(const char* node, const char* service, const std::string& name) {
@@ -140,6 +168,7 @@ int engine_getaddrinfo(const char* node, const char* service, const addrinfo* hi
   std::string name = plain_name(node);
   Source source = source_of(node, service, name);
   if (source == Source::kPass) return kNotOurName;
+  if (int recorded = recorded_failure(name)) return recorded;
   if (source == Source::kMadeUp) {
     int family =
         hints != nullptr && hints->ai_family == AF_INET6 && (hints->ai_flags & AI_V4MAPPED) == 0
@@ -153,6 +182,7 @@ int engine_getaddrinfo(const char* node, const char* service, const addrinfo* hi
     bool v6 = hints != nullptr && hints->ai_family == AF_INET6;
     status = answer_with(v6 ? "::1" : "127.0.0.1", node, service, hints, result);
   }
+  if (is_noted(name)) engine().failures.resolved(name, status);
   if (status == 0 && !is_localhost(name)) {
     for (const addrinfo* info = *result; info != nullptr; info = info->ai_next) {
       if (auto endpoint = Endpoint::from(info->ai_addr, info->ai_addrlen)) {
@@ -170,6 +200,10 @@ int engine_gethostbyname_r(const char* node, int family, hostent* entry, char* b
   Source source = source_of(node, nullptr, name);
   if (source == Source::kPass) return kPassThrough;
   *result = nullptr;
+  if (int recorded = recorded_failure(name)) {
+    *h_error = h_errno_of(recorded);
+    return 0;
+  }
   if (source == Source::kMadeUp) {
     Endpoint endpoint = engine().names.made_up(name, family);
     if (!fill(entry, buffer, size, node, family, address_bytes(endpoint))) {
@@ -181,6 +215,8 @@ int engine_gethostbyname_r(const char* node, int family, hostent* entry, char* b
     return 0;
   }
   int status = engine().real.gethostbyname2_r(node, family, entry, buffer, size, result, h_error);
+  if (status == 0 && is_noted(name))
+    engine().failures.resolved(name, *result != nullptr ? 0 : eai_of(*h_error));
   if (status == 0 && *result != nullptr && !is_localhost(name)) {
     for (char** address = entry->h_addr_list; *address != nullptr; ++address) {
       engine().names.remember(name, endpoint_of(family, *address));
