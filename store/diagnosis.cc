@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "store/formats/text.h"
+#include "store/match/failed_place.h"
 #include "store/uri.h"
 
 namespace cassette {
