@@ -125,8 +125,13 @@ void Conversation::upstream_failed(int error, bool told) {
   if (channel_) return channel_->upstream_failed(error);
   if (phase_ == Phase::kEnded) return;
   if (!told && exchange_.active && !exchange_.response_complete && exchange_.records) {
-    log(LogLevel::kWarn, place() + ": the connection to the server failed (" +
-                             strerrordesc_np(error) + "): not recorded");
+    // Without a byte of an answer the error is the answer.
+    if (exchange_.request_complete && !response_parser_.in_message()) {
+      record_error(error);
+    } else {
+      log(LogLevel::kWarn, place() + ": the connection to the server failed (" +
+                               strerrordesc_np(error) + "): not recorded");
+    }
   }
   reset_error_ = error;
   end();

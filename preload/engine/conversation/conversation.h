@@ -128,7 +128,9 @@ class Conversation {
   void miss(const Decision& decision, std::string_view detail);
   void begin_exchange(bool records);
   void finish_exchange();
+  Interaction interaction() const;
   void record_response();
+  void record_error(int error);
   void note_piece(std::uint64_t before, std::uint64_t after);
   void note(const RequestView& request, HistoryOutcome outcome, const Decision& decision,
             int status);

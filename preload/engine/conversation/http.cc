@@ -238,17 +238,29 @@ void Conversation::finish_exchange() {
   }
 }
 
-void Conversation::record_response() {
-  if (!exchange_.records) return;
-  if (response_parser_.switched_protocol()) return;
+Interaction Conversation::interaction() const {
   Interaction interaction;
   interaction.request = request_parser_.request();
   interaction.request_has_body = !interaction.request.body.empty();
   interaction.uri = format_uri(view().uri);
+  interaction.recorded_at = began_ / 1000;
+  return interaction;
+}
+
+void Conversation::record_response() {
+  if (!exchange_.records) return;
+  if (response_parser_.switched_protocol()) return;
+  Interaction interaction = this->interaction();
   interaction.response = response_parser_.response();
   if (exchange_.pieces.size() > 1) interaction.chunks = exchange_.pieces;
-  interaction.recorded_at = began_ / 1000;
   // Told and counted by the player; the program gets its answer in any case.
+  exchange_.recorded = player_->record(std::move(interaction)).ok();
+}
+
+void Conversation::record_error(int error) {
+  Interaction interaction = this->interaction();
+  const char* name = strerrorname_np(error);
+  interaction.error = name != nullptr ? name : "ECONNRESET";
   exchange_.recorded = player_->record(std::move(interaction)).ok();
 }
 
