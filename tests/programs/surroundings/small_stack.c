@@ -1,5 +1,6 @@
-// A thread with the smallest stack there may be makes requests. The first one of the process, with which the engine is
-// loaded and the cassette read, is made by main().
+// A thread with the smallest stack there may be makes requests. The first one of the process, with
+// which the engine is loaded and the cassette read, is made by main(); not with a third argument, which
+// is another size.
 #include "tests/programs/descriptors/http.h"
 
 #include <limits.h>
@@ -23,7 +24,7 @@ int main(int argc, char** argv) {
   show("size", -pthread_attr_setstacksize(
                    &attributes, argc < 4 ? (size_t)PTHREAD_STACK_MIN : (size_t)atoi(argv[3])));
   pthread_t thread;
-  show("thread", -pthread_create(&thread, &attributes, ask_all, NULL));
+  if (pthread_create(&thread, &attributes, ask_all, NULL) != 0) return 1;
   pthread_join(thread, NULL);
   return 0;
 }
