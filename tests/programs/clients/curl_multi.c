@@ -44,6 +44,7 @@ enum {
   kResponseCode = 0x200002,
   kGetPrivate = 0x100015,
   kSocketFunction = 20001,
+  kSocketData = 10002,
   kTimerFunction = 20004,
   kMaxTotal = 13,
 };
@@ -83,12 +84,11 @@ static void collect(CURLM* multi) {
   }
 }
 
-static int socket_changes(CURL* easy, int fd, int what, void* unused, void* known) {
-  (void)easy, (void)unused;
+static int socket_changes(CURL* easy, int fd, int what, void* multi, void* known) {
+  (void)easy;
   struct epoll_event event = {.data.fd = fd};
   if ((what & 1) != 0) event.events |= EPOLLIN;
   if ((what & 2) != 0) event.events |= EPOLLOUT;
-  CURLM* multi = unused;
   if (what == 4)
     epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
   else
@@ -127,7 +127,7 @@ int main(int argc, char** argv) {
   if (strcmp(argv[1], "epoll") == 0) {
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     curl_multi_setopt(multi, kSocketFunction, socket_changes);
-    curl_multi_setopt(multi, 10002, multi);
+    curl_multi_setopt(multi, kSocketData, multi);
     curl_multi_setopt(multi, kTimerFunction, timer_changes);
     curl_multi_socket_action(multi, -1, 0, &running);
     while (unfinished > 0) {
