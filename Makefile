@@ -169,6 +169,8 @@ $(foreach f,$(PROGRAMS),$(eval $(call program,$(f))))
 # Clients of TLS libraries: shared as most programs have them, and OpenSSL once more inside the program.
 $(BUILD)/tests/programs/openssl_nonblocking: PROGRAM_LIBS := -lssl -lcrypto
 $(BUILD)/tests/programs/gnutls_client: PROGRAM_LIBS := -lgnutls
+# Its headers would be another package, see the client.
+$(BUILD)/tests/programs/curl_multi: PROGRAM_LIBS := -l:libcurl.so.4
 $(BUILD)/tests/programs/openssl_static: tests/programs/tls/openssl_nonblocking.c $(BUILD)/flags | $(FETCHED)/test.installed
 	@mkdir -p $(@D)
 	@echo '  compile $< (static OpenSSL)'

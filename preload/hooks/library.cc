@@ -139,7 +139,6 @@ const HostApi host = {
 
 // The engine is installed beside this library; nothing else decides where it is looked for.
 void load_engine() {
-  resolve_real();
   Dl_info info{};
   char path[PATH_MAX + sizeof kEngineFile];
   if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr) {
@@ -183,7 +182,7 @@ __attribute__((destructor)) void library_ends() { leave_session(); }
 }  // namespace
 
 void ensure_started() {
-  resolve_real();
+  real();
   pthread_once(&start_once, start);
 }
 

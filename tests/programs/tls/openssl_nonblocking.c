@@ -62,6 +62,7 @@ int main(int count, char **arguments) {
   if (getaddrinfo(host, arguments[2], &hints, &list) != 0) return fail("getaddrinfo");
   int fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK, 0), error = 0;
   if (connect(fd, list->ai_addr, list->ai_addrlen) != 0 && errno != EINPROGRESS) return fail("connect");
+  freeaddrinfo(list);
   struct pollfd one = {fd, POLLOUT, 0};
   socklen_t length = sizeof error;
   if (poll(&one, 1, 10000) != 1 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0)
@@ -82,5 +83,7 @@ int main(int count, char **arguments) {
   if (ask(ssl, host, arguments[3]) || ask(ssl, host, arguments[3])) return 1;
   while ((result = SSL_shutdown(ssl)) < 0 && wait_for(ssl, result)) {
   }
+  SSL_free(ssl);
+  SSL_CTX_free(context);
   return 0;
 }
