@@ -7,7 +7,7 @@ int main(int argc, char** argv) {
   int fd = connected();
   ask(fd, "/text?before");
   void* (*kinds[])(void*) = {hammer_connect, hammer_ask, hammer_names, hammer_read};
-  enum { kKinds = sizeof kinds / sizeof *kinds, kRounds = 15 };
+  enum { kKinds = sizeof kinds / sizeof *kinds, kRounds = 8 };
   int cancelled = 0;
   for (int round = 0; round < kRounds; round++) {
     pthread_t threads[kKinds];

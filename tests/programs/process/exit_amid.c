@@ -12,7 +12,7 @@ static void* end(void* argument) {
 int main(int argc, char** argv) {
   begin(argc, argv);
   ask(connected(), "/text?before");
-  for (int i = 0; i < 10; i++) {
+  for (int i = 0; i < 5; i++) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
