@@ -60,6 +60,10 @@ static void by_stdio(const char* text) {
 }
 
 int main(int argc, char** argv) {
+  if (argc == 2) {  // are rings allowed here?
+    fd = open("/dev/null", O_WRONLY);
+    return !ring_write("x");
+  }
   begin(argc, argv);
   fd = connected();
   stream = fdopen(dup(fd), "w");
