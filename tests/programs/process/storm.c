@@ -128,16 +128,6 @@ int main(int argc, char** argv) {
   }
   printf("in turns: %d and %d\n", own, well);
 
-  // While the program allocates memory: what it interrupts may hold the allocator's lock.
-  budget = 100;
-  void* kept[64] = {NULL};
-  for (unsigned i = 0; budget > 0; i++) {
-    free(kept[i % 64]);
-    kept[i % 64] = malloc(1 + i * 2654435761U % 5000);
-  }
-  well = 0;
-  for (int i = 0; i < 100; i++) well += get_patiently(handler_fd, "/text?handler");
-  printf("amid malloc: %d of 100\n", well);
   printf("a storm: %d\n", fired > 100);
   struct itimerval none = {{0, 0}, {0, 0}};
   setitimer(ITIMER_REAL, &none, NULL);
