@@ -116,10 +116,30 @@ int interpose_getsockname(std::uintptr_t owner, int fd, sockaddr* address, sockl
   return 0;
 }
 
-bool is_protocol_level(int level) { return level != SOL_SOCKET; }
+/// The options of the protocols are kept by the original socket, which knows them, and so are those of the
+/// socket that a pair makes nothing of: what was set before connect is read back. The rest is the program's
+/// end's, where the kernel acts on it (SO_RCVTIMEO, for one).
+bool is_of_the_original(int level, int name) {
+  if (level != SOL_SOCKET) return true;
+  switch (name) {
+    case SO_BROADCAST:
+    case SO_DOMAIN:
+    case SO_DONTROUTE:
+    case SO_KEEPALIVE:
+    case SO_LINGER:
+    case SO_OOBINLINE:
+    case SO_PRIORITY:
+    case SO_PROTOCOL:
+    case SO_RCVBUF:
+    case SO_REUSEADDR:
+    case SO_REUSEPORT:
+    case SO_SNDBUF:
+      return true;
+    default:
+      return false;
+  }
+}
 
-/// The options of the protocols are kept by the original socket, which knows them; those of the socket by
-/// the program's end, where the kernel acts on them.
 int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void* value,
                          socklen_t* length) {
   Found connection(owner, fd);
@@ -133,9 +153,7 @@ int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void
     *static_cast<int*>(value) = error;
     return 0;
   }
-  bool of_the_original = is_protocol_level(level) ||
-                         (level == SOL_SOCKET && (name == SO_DOMAIN || name == SO_PROTOCOL));
-  if (!of_the_original || connection->original() < 0) return kPassThrough;
+  if (!is_of_the_original(level, name) || connection->original() < 0) return kPassThrough;
   int result = engine().real.getsockopt(connection->original(), level, name, value, length);
   if (result == 0 && level == IPPROTO_TCP && name == TCP_INFO && *length > 0) {
     static_cast<unsigned char*>(value)[0] = TCP_ESTABLISHED;  // tcpi_state
@@ -146,14 +164,12 @@ int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void
 int interpose_setsockopt(std::uintptr_t owner, int fd, int level, int name, const void* value,
                          socklen_t length) {
   Found connection(owner, fd);
-  if (!connection || connection->original() < 0) return kPassThrough;
-  if (is_protocol_level(level)) {
-    return engine().real.setsockopt(connection->original(), level, name, value, length);
+  if (!connection || connection->original() < 0 || !is_of_the_original(level, name)) {
+    return kPassThrough;
   }
-  if (level == SOL_SOCKET && (name == SO_KEEPALIVE || name == SO_LINGER)) {
-    engine().real.setsockopt(connection->original(), level, name, value, length);
-  }
-  return kPassThrough;
+  int result = engine().real.setsockopt(connection->original(), level, name, value, length);
+  bool both = level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
+  return both && result == 0 ? kPassThrough : result;
 }
 
 /// The names' functions answer in codes of their own: no memory is a failure of the resolver.

@@ -129,7 +129,8 @@ int close_range(unsigned first, unsigned last, int flags) noexcept {
     errno = ENOSYS;
     return -1;
   }
-  if ((flags & CLOSE_RANGE_CLOEXEC) != 0 || descriptors.next_private(first) < 0 || !owns_table()) {
+  if ((flags & CLOSE_RANGE_CLOEXEC) != 0 || first > last || descriptors.next_private(first) < 0 ||
+      !owns_table()) {
     return real().close_range(first, last, flags);
   }
   return close_all_but_private(first, last, static_cast<unsigned>(flags));
