@@ -1,6 +1,8 @@
 // Hooks of the life of descriptors: what a program closes and duplicates. They keep the table close
 // to the truth and the engine's own descriptors out of reach; that an entry can be stale all the same
 // (closes inside libc, exec, SCM_RIGHTS) is met by the identity check in the engine.
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <climits>
 #include <cstdarg>
@@ -60,6 +62,18 @@ int close_all_but_private(unsigned first, unsigned last, unsigned flags) {
     from = static_cast<unsigned>(kept) + 1;
   }
   return 0;
+}
+
+/// CLOSE_RANGE_UNSHARE means nothing to a program with one thread; beside ours it would part the two.
+unsigned without_unsharing(unsigned flags) {
+  struct stat tasks {};
+  // A directory's links: itself, its parent's entry, and a directory a thread.
+  constexpr nlink_t kMineAndOurs = 2 + 2;
+  if ((flags & CLOSE_RANGE_UNSHARE) != 0 && stat("/proc/self/task", &tasks) == 0 &&
+      tasks.st_nlink <= kMineAndOurs) {
+    flags &= ~CLOSE_RANGE_UNSHARE;
+  }
+  return flags;
 }
 
 int fcntl_hook(decltype(&::fcntl) next, int fd, int command, void* argument) {
@@ -133,7 +147,7 @@ int close_range(unsigned first, unsigned last, int flags) noexcept {
       !owns_table()) {
     return real().close_range(first, last, flags);
   }
-  return close_all_but_private(first, last, static_cast<unsigned>(flags));
+  return close_all_but_private(first, last, without_unsharing(static_cast<unsigned>(flags)));
 }
 
 void closefrom(int first) noexcept {

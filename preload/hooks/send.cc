@@ -63,8 +63,9 @@ ssize_t sendto(int fd, const void* bytes, size_t size, int flags, const sockaddr
   if (is_connection(owner)) {
     ssize_t sent = hand_over(owner, fd, bytes, size, flags);
     if (sent != kPassThrough) return sent;
-    // TCP ignores the address of a connected socket, a socketpair does not.
-    return real().send(fd, bytes, size, flags);
+    // TCP ignores the address of a connected socket, a socketpair does not. A number that was reused past
+    // the hooks is none of ours by now.
+    if (is_connection(descriptors.owner(fd))) return real().send(fd, bytes, size, flags);
   }
   if (refuses_datagrams(fd, address, length)) return -1;
   return real().sendto(fd, bytes, size, flags, address, length);
@@ -80,10 +81,12 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   if (is_connection(owner) && message != nullptr) {
     ssize_t sent = hand_over(owner, fd, message->msg_iov, message->msg_iovlen, flags);
     if (sent != kPassThrough) return sent;
-    msghdr unaddressed = *message;
-    unaddressed.msg_name = nullptr;
-    unaddressed.msg_namelen = 0;
-    return real().sendmsg(fd, &unaddressed, flags);
+    if (is_connection(descriptors.owner(fd))) {
+      msghdr unaddressed = *message;
+      unaddressed.msg_name = nullptr;
+      unaddressed.msg_namelen = 0;
+      return real().sendmsg(fd, &unaddressed, flags);
+    }
   }
   if (message != nullptr && refuses_datagrams(fd, message->msg_name, message->msg_namelen))
     return -1;

@@ -173,7 +173,7 @@ void Cursors::play_again(std::uint32_t interaction, std::uint32_t round) {
 void Cursors::count_replayed() {
   // Neighbours in time are not neighbours in memory: threads, and processes, count apart.
   static std::atomic<unsigned> next{static_cast<unsigned>(getpid())};
-  static thread_local const unsigned shard = next.fetch_add(1, std::memory_order_relaxed) % kShards;
+  [[gnu::tls_model("initial-exec")]] static thread_local const unsigned shard = next.fetch_add(1, std::memory_order_relaxed) % kShards;
   header().shards[shard].replayed.fetch_add(1, std::memory_order_relaxed);
 }
 

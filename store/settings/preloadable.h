@@ -168,6 +168,8 @@ class PreloadCheck {
       real[size > 0 ? size : 0] = '\0';
       if (own[0] != '\0' && std::strcmp(base_name(size > 0 ? real : path), base_name(own)) == 0)
         return true;
+      // Valgrind's tools load the program themselves, and LD_PRELOAD into it.
+      if (std::strstr(path, "/valgrind/") != nullptr) return true;
       return refuse("is statically linked, so that LD_PRELOAD cannot enter it");
     }
     if (own[0] != '\0' && std::strcmp(base_name(interpreter), base_name(own)) != 0)

@@ -304,6 +304,7 @@ bool Conversation::answers_inline() const {
     return channel_->answers_inline() && to_upstream_.empty() && !program_finished_ &&
            to_program_.size() < kEnough;
   }
+  // Also where a server gets the bytes: a program that aborts behind its send() has sent them.
   return phase_ != Phase::kRelay && !exchange_.active && to_upstream_.empty() &&
          !program_finished_ && to_program_.size() < kEnough;
 }

@@ -76,7 +76,8 @@ void SecureChannel::from_upstream(std::string_view bytes) {
   State state = client_->receive(bytes, early_);
   if (state == State::kFailed) {
     if (inner_ && trusted_) {
-      inner_->upstream_failed(ECONNRESET);
+      tell("the server broke TLS off (" + client_->problem() + ")");
+      inner_->upstream_failed(ECONNRESET, /*told=*/true);
     } else {
       fail("the server's handshake failed (" + client_->problem() + ")");
     }
