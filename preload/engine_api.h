@@ -16,7 +16,7 @@ namespace cassette {
 struct RealFunctions;
 enum class Bundle;
 
-inline constexpr int kEngineVersion = 3;
+inline constexpr int kEngineVersion = 4;
 
 /// Answer of an engine function: not handled here, call the real one.
 inline constexpr int kPassThrough = -2;
@@ -34,6 +34,10 @@ struct HostApi {
   void (*clear_owners)();
   /// The calling thread is the engine's own: whatever it calls goes to libc.
   void (*mark_engine_thread)();
+  /// And no longer: it does what a thread of the program would have done.
+  void (*unmark_engine_thread)();
+  /// The main thread has ended by pthread_exit(3); in this process, not in its parent.
+  bool (*main_thread_ended)();
   /// A variable of the environment as it was when the process began (CASSETTE*, CI, HOME, XDG_STATE_HOME,
   /// kBundleVariables), or nullptr: programs clear or overwrite theirs.
   const char* (*environment)(const char* name);
@@ -95,6 +99,8 @@ struct EngineApi {
   /// A GnuTLS session was given credentials: they trust the session's authority from now on. `object`: the
   /// handle of that GnuTLS.
   void (*trust_in_gnutls)(void* object, void* credentials);
+  /// HostApi::main_thread_ended() is true from now on.
+  void (*main_thread_ends)();
   /// The process is about to change its user, who may not open what this one may.
   void (*keep_rights)();
   /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one

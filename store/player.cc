@@ -166,10 +166,10 @@ std::string_view SessionPlayer::failure_of(const RequestView& place) {
   if (image_.answers_for(place.uri.host, place.uri.port)) return {};
   if (image_.find(matcher_.key(place)).count == 0) return {};
   const Decision decision = decide(place);
-  const bool known = decision.kind == Decision::Kind::kReplay ||
-                     (decision.kind == Decision::Kind::kMiss &&
-                      (decision.reason == MissReason::kUsedUp ||
-                       decision.reason == MissReason::kOutOfSequence));
+  const bool known =
+      decision.kind == Decision::Kind::kReplay ||
+      (decision.kind == Decision::Kind::kMiss &&
+       (decision.reason == MissReason::kUsedUp || decision.reason == MissReason::kOutOfSequence));
   return known && decision.interaction < image_.size() ? image_.error(decision.interaction)
                                                        : std::string_view();
 }

@@ -259,6 +259,7 @@ const EngineApi& interpose_api() {
       .gethostbyaddr_r = interpose_gethostbyaddr_r,
       .merge_bundle = interpose_merge_bundle,
       .trust_in_gnutls = interpose_trust_in_gnutls,
+      .main_thread_ends = [] { engine().service.nudge(); },
       .keep_rights = interpose_keep_rights,
       .leave = interpose_leave,
       .program = &kProgramApi,

@@ -84,6 +84,9 @@ Bundle bundle_at(const char* path) {
   for (int i = 0; i < chosen_count; ++i) {
     if (is(chosen[i], path)) return is(path, kAuthorityFile) ? Bundle::kAuthority : Bundle::kChosen;
   }
+  // All the usual names end so: most files are done with here.
+  const char last = length > 0 ? path[length - 1] : '\0';
+  if (last != 'm' && last != 't' && last != 's') return Bundle::kNone;
   const void* slash = memrchr(path, '/', length);
   const char* name = slash != nullptr ? static_cast<const char*>(slash) + 1 : path;
   switch (name[0]) {

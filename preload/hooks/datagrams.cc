@@ -31,8 +31,8 @@ bool refuses_datagrams(int fd, const void* address, socklen_t length) {
   int type = 0;
   socklen_t size = sizeof type;
   int saved = errno;
-  if (!library_active() ||
-      real().getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_DGRAM) {
+  if (!library_active() || real().getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+      type != SOCK_DGRAM) {
     errno = saved;
     return false;
   }

@@ -34,6 +34,7 @@ std::atomic<const EngineApi*> engine_api;
 pid_t tree_root;
 std::atomic<pid_t> table_owner;
 std::atomic<pid_t> own_process;
+std::atomic<bool> main_thread_ended;
 
 // A typing error must not let a test run unrecorded, or against the real network.
 void check_settings() {
@@ -106,8 +107,10 @@ void bring_node_trust(bool on) {
 void start() {
   int saved = errno;
   own_process.store(getpid(), std::memory_order_relaxed);
-  pthread_atfork(nullptr, nullptr,
-                 [] { own_process.store(getpid(), std::memory_order_relaxed); });
+  pthread_atfork(nullptr, nullptr, [] {
+    own_process.store(getpid(), std::memory_order_relaxed);
+    main_thread_ended.store(false, std::memory_order_relaxed);
+  });
   note_start_environment();
   check_settings();
   const char* mode = start_environment("CASSETTE_MODE");
@@ -132,6 +135,8 @@ const HostApi host = {
       table_owner.store(getpid(), std::memory_order_relaxed);
     },
     [] { inside_engine = true; },
+    [] { inside_engine = false; },
+    [] { return main_thread_ended.load(std::memory_order_acquire); },
     start_environment,
     put_variable,
     java_store_password,
@@ -201,6 +206,12 @@ const EngineApi* engine() {
     api = engine_api.load(std::memory_order_acquire);
   }
   return api;
+}
+
+void main_thread_ends() {
+  main_thread_ended.store(true, std::memory_order_release);
+  const EngineApi* api = engine_api.load(std::memory_order_acquire);
+  if (api != nullptr) api->main_thread_ends();
 }
 
 void leave_session() {

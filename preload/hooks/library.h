@@ -35,6 +35,9 @@ const EngineApi* engine();
 /// whose session exists.
 void leave_session();
 
+/// The main thread ends, and leaves the others.
+void main_thread_ends();
+
 /// Whether this process may write the table. A child of vfork() shares our memory, not our
 /// descriptors: it may close all it wants, and changes nothing here.
 bool owns_table();

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/epoll.h>

@@ -104,7 +104,7 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
 
   Connection::Upstream upstream = Connection::Upstream::kNone;
   int result = 0;
-  int answer = 0;   // errno for the program with result -1
+  int answer = 0;  // errno for the program with result -1
   // Of a connection that was recorded as such: told when it is asked for.
   const int failure = Failures::connect_error(*player, terms.host, terms.port);
   if (failure != 0 && !is_nonblocking(fd)) {

@@ -20,9 +20,9 @@ struct Name {
   const char* name;
 };
 /// What a place can be blamed for.
-constexpr Name kConnect[] = {
-    {ECONNREFUSED, "ECONNREFUSED"}, {EHOSTUNREACH, "EHOSTUNREACH"}, {ENETUNREACH, "ENETUNREACH"},
-    {ETIMEDOUT, "ETIMEDOUT"},       {ECONNRESET, "ECONNRESET"},     {EHOSTDOWN, "EHOSTDOWN"}};
+constexpr Name kConnect[] = {{ECONNREFUSED, "ECONNREFUSED"}, {EHOSTUNREACH, "EHOSTUNREACH"},
+                             {ENETUNREACH, "ENETUNREACH"},   {ETIMEDOUT, "ETIMEDOUT"},
+                             {ECONNRESET, "ECONNRESET"},     {EHOSTDOWN, "EHOSTDOWN"}};
 constexpr Name kResolve[] = {{EAI_NONAME, "EAI_NONAME"},
                              {EAI_AGAIN, "EAI_AGAIN"},
                              {EAI_FAIL, "EAI_FAIL"},

@@ -1,13 +1,17 @@
 // See service.h.
 #include "preload/engine/connection/service.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "preload/engine/clock.h"
@@ -26,6 +30,19 @@ constexpr std::size_t kStack = 512 * 1024;  ///< the YAML of a cassette is not p
 std::uint64_t tag_of(const Connection& connection, Service::End end) {
   return std::uint64_t{connection.generation()} << 32 | std::uint64_t{connection.index()} << 1 |
          (end == Service::End::kOriginal ? 1 : 0);
+}
+
+/// proc_pid_stat(5). It may still be running its clean-up handlers.
+bool main_is_dead() {
+  char path[64], text[256] = "";
+  std::snprintf(path, sizeof path, "/proc/self/task/%d/stat", static_cast<int>(getpid()));
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  ssize_t size = ::read(fd, text, sizeof text - 1);
+  engine().real.close(fd);
+  text[size > 0 ? size : 0] = '\0';
+  const char* name_end = std::strrchr(text, ')');
+  return name_end != nullptr && std::strncmp(name_end, ") Z", 3) == 0;
 }
 
 }  // namespace
@@ -91,6 +108,23 @@ void Service::look_at(const Connection& connection, std::int64_t time) {
   }
 }
 
+void Service::nudge() {
+  std::lock_guard guard(mutex_);
+  std::uint64_t one = 1;
+  if (wake_ >= 0) (void)!engine().real.write(wake_, &one, sizeof one);
+}
+
+/// glibc calls exit(3) in the last thread (pthread_exit(3)), and would wait for this one.
+void Service::end_with_the_last_thread() {
+  struct stat tasks {};
+  // A directory's links: itself, its parent's entry, and a directory a thread: the main one stays, dead.
+  constexpr nlink_t kMainAndThis = 2 + 2;
+  if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink > kMainAndThis || !main_is_dead())
+    return;
+  engine().host.unmark_engine_thread();
+  std::exit(0);
+}
+
 int Service::next_timeout() {
   std::lock_guard guard(mutex_);
   if (timers_.empty()) {
@@ -106,7 +140,12 @@ int Service::next_timeout() {
 void Service::run() {
   epoll_event events[64];
   for (;;) {
-    int count = epoll_wait(epoll_, events, 64, next_timeout());
+    int timeout = next_timeout();
+    const bool ends = engine().host.main_thread_ended();
+    constexpr int kLookForOthers = 50;  // milliseconds
+    if (ends && (timeout < 0 || timeout > kLookForOthers)) timeout = kLookForOthers;
+    int count = epoll_wait(epoll_, events, 64, timeout);
+    if (ends && count == 0) end_with_the_last_thread();
     for (int i = 0; i < count; ++i) {
       if (events[i].data.u64 == kWakeTag) {
         std::uint64_t ignored;

@@ -30,6 +30,9 @@ class Service {
   /// Has the connection's look() called at that time (steady-clock nanoseconds), or sooner.
   void look_at(const Connection& connection, std::int64_t time);
 
+  /// Has the thread look around.
+  void nudge();
+
   /// Around fork.
   void before_fork() { mutex_.lock(); }
   void after_fork_in_parent() { mutex_.unlock(); }
@@ -44,6 +47,7 @@ class Service {
   static void* thread_main(void* self);
   void run();
   int next_timeout();
+  void end_with_the_last_thread();
   void serve(std::uint64_t tag, std::uint32_t events);
   void run_timers();
 
