@@ -24,13 +24,14 @@ STORE := $(wildcard store/*.cc store/*/*.cc)
 HOOKS := $(wildcard preload/hooks/*.cc)
 ENGINE := $(wildcard preload/engine/*.cc preload/engine/*/*.cc)
 TLS := $(wildcard preload/tls/*.cc)
+HEAP := $(wildcard preload/heap/*.cc)
 CLI := $(wildcard cli/*.cc cli/*/*.cc)
 UNIT := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
 BENCH := $(wildcard tests/bench/*.c)
 STORE_BENCH := $(wildcard tests/bench/*.cc)
 PROGRAMS := $(wildcard tests/programs/*.c tests/programs/*/*.c)
 CONCURRENCY := $(wildcard tests/concurrency/*.cc)
-SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(TLS) $(CLI) $(UNIT) $(BENCH) $(STORE_BENCH) $(PROGRAMS) $(CONCURRENCY)
+SOURCES := $(PARSER) $(STORE) $(HOOKS) $(ENGINE) $(TLS) $(HEAP) $(CLI) $(UNIT) $(BENCH) $(STORE_BENCH) $(PROGRAMS) $(CONCURRENCY)
 
 OBJ := $(BUILD)/obj
 objects = $(1:%=$(OBJ)/%.o)
@@ -94,6 +95,8 @@ compile = $(if $(filter tests/programs/%,$(1)),$(CC) $(PROGRAM_FLAGS),$(if $(fil
 # is bound at load time (a lazy binding in the middle of a hook could re-enter it), and no text needs relocation.
 SHARED_FLAGS := -shared -Wl,--gc-sections -Wl,-z,defs -Wl,-z,now -Wl,-z,text -Wl,--exclude-libs,ALL
 STATIC_CXX := -static-libstdc++ -static-libgcc
+# All that an object of the engine allocates, the libraries in it included, goes through preload/heap.
+OWN_HEAP := $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
 LIBS := -pthread -Wl,--as-needed
 
 # These files change only when what they say changes, so that a new flag recompiles, and a file added to a layer or
@@ -101,7 +104,7 @@ LIBS := -pthread -Wl,--as-needed
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(CC)' '$(CXX) $(CXX_FLAGS)' '$(C_FLAGS) $(HOOKS_FLAGS) $(PROGRAM_FLAGS)' \
-	  '$(SHARED_FLAGS) $(STATIC_CXX) $(LIBS) $(LDFLAGS)' >$@.new; cmp -s $@.new $@ || cp $@.new $@; rm $@.new
+	  '$(SHARED_FLAGS) $(STATIC_CXX) $(OWN_HEAP) $(LIBS) $(LDFLAGS)' >$@.new; cmp -s $@.new $@ || cp $@.new $@; rm $@.new
 .SECONDARY: $(BUILD)/list/BUILD_PINS
 $(BUILD)/list/%: FORCE
 	@mkdir -p $(@D)
@@ -137,26 +140,26 @@ $(BUILD)/hooks.map: preload/hooks/hooks.def
 	@{ echo '{ global:'; sed -nE 's/^ *(HOOK|API)\( *(\w+).*/  \2;/p' $< | sort -u; echo '  local: *; };'; } >$@
 
 # Linked by the C driver, because the C++ one adds libm, which nothing here uses, and which would be loaded.
-$(BUILD)/libcassette-engine.so: $(call objects,$(ENGINE)) preload/engine/engine.map $(FULL_LINK) $(BUILD)/list/ENGINE
+$(BUILD)/libcassette-engine.so: $(call objects,$(ENGINE) $(HEAP)) preload/engine/engine.map $(FULL_LINK) $(BUILD)/list/ENGINE
 	@echo '  link    $@'
-	$(Q)$(CC) $(SHARED_FLAGS) -static-libgcc -Wl,--version-script=preload/engine/engine.map -Wl,-soname,$(@F) $(LDFLAGS) \
+	$(Q)$(CC) $(SHARED_FLAGS) $(OWN_HEAP) -static-libgcc -Wl,--version-script=preload/engine/engine.map -Wl,-soname,$(@F) $(LDFLAGS) \
 	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libstdc++.a $(LIBS)
 
 # OpenSSL is in an object of its own: the names of its functions would collide with the hooks of those of the program.
-$(BUILD)/libcassette-tls.so: $(call objects,$(TLS)) preload/tls/tls.map $(FULL_LINK) $(BUILD)/list/TLS
+$(BUILD)/libcassette-tls.so: $(call objects,$(TLS) preload/heap/entry.cc) preload/tls/tls.map $(FULL_LINK) $(BUILD)/list/TLS
 	@echo '  link    $@'
-	$(Q)$(CC) $(SHARED_FLAGS) -static-libgcc -Wl,--version-script=preload/tls/tls.map -Wl,-soname,$(@F) $(LDFLAGS) \
+	$(Q)$(CC) $(SHARED_FLAGS) $(OWN_HEAP) -static-libgcc -Wl,--version-script=preload/tls/tls.map -Wl,-soname,$(@F) $(LDFLAGS) \
 	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a -l:libstdc++.a $(LIBS)
 
 $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 	@echo '  link    $@'
 	$(Q)$(CXX) $(STATIC_CXX) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
 
-$(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out preload/engine/no_destructors.cc,$(ENGINE)) $(TLS) preload/hooks/bundles.cc $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
+$(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out preload/engine/no_destructors.cc,$(ENGINE)) $(TLS) $(HEAP) preload/hooks/bundles.cc $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
   $(BUILD)/list/ENGINE $(BUILD)/list/TLS $(BUILD)/list/CLI
 	@mkdir -p $(@D)
 	@echo '  link    $@'
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a \
+	$(Q)$(CXX) $(OWN_HEAP) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a \
 	  -lgmock_main -lgmock -lgtest $(LIBS)
 
 define program

@@ -16,7 +16,7 @@ namespace cassette {
 struct RealFunctions;
 enum class Bundle;
 
-inline constexpr int kEngineVersion = 4;
+inline constexpr int kEngineVersion = 5;
 
 /// Answer of an engine function: not handled here, call the real one.
 inline constexpr int kPassThrough = -2;
@@ -36,6 +36,11 @@ struct HostApi {
   void (*mark_engine_thread)();
   /// And no longer: it does what a thread of the program would have done.
   void (*unmark_engine_thread)();
+  /// The calling thread forks: it is in the engine until end_fork(), for a signal handler that interrupts it. Both say
+  /// whether it was not there before; a handler that forks interrupted the engine, and waits for locks of its own thread.
+  bool (*begin_fork)();
+  bool (*forks_outside_engine)();
+  void (*end_fork)();
   /// The main thread has ended by pthread_exit(3); in this process, not in its parent.
   bool (*main_thread_ended)();
   /// A variable of the environment as it was when the process began (CASSETTE*, CI, HOME, XDG_STATE_HOME,

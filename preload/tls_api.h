@@ -11,9 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "preload/heap/heap.h"
+
 namespace cassette {
 
-inline constexpr int kTlsVersion = 2;
+inline constexpr int kTlsVersion = 3;
 
 /// Who may sign the certificate of a real server.
 struct Anchors {
@@ -101,4 +103,4 @@ struct TlsApi {
 }  // namespace cassette
 
 /// The one exported symbol. nullptr when the versions differ.
-extern "C" const cassette::TlsApi* cassette_tls_start(int version);
+extern "C" const cassette::TlsApi* cassette_tls_start(int version, const cassette::HeapApi* heap);

@@ -13,6 +13,7 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/interpose.h"
+#include "preload/heap/heap.h"
 #include "store/log.h"
 #include "store/settings/tree.h"
 
@@ -133,6 +134,7 @@ void Engine::leave() {
 
 // In the order in which they are taken elsewhere: who is in a connection asks for the others.
 void Engine::before_fork() {
+  if (!host.begin_fork()) return;
   connections.lock();
   tls_mutex_.lock();
   judgements.lock();
@@ -144,6 +146,11 @@ void Engine::before_fork() {
 }
 
 void Engine::after_fork_in_parent() {
+  if (host.forks_outside_engine()) unlock_after_fork();
+  host.end_fork();
+}
+
+void Engine::unlock_after_fork() {
   deck_->after_fork_in_parent();
   service.after_fork_in_parent();
   failures.unlock();
@@ -155,6 +162,8 @@ void Engine::after_fork_in_parent() {
 }
 
 void Engine::after_fork_in_child() {
+  // What was interrupted is half done, for ever: this process is not one that the engine works for.
+  if (!host.forks_outside_engine()) return host.end_fork();
   process_.store(getpid(), std::memory_order_relaxed);
   connections.forget_all_in_child();
   host.clear_owners();
@@ -167,6 +176,7 @@ void Engine::after_fork_in_child() {
   judgements.unlock();
   tls_mutex_.unlock();
   connections.unlock();
+  host.end_fork();
 }
 
 }  // namespace cassette
@@ -175,6 +185,7 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
     const cassette::HostApi* host) {
   using namespace cassette;
   if (host->version != kEngineVersion) return nullptr;
+  use_heap(&kHeap);
   // Never destroyed: threads of the program may be in it while the process ends.
   the_engine = new Engine(*host);
   pthread_atfork([] { engine().before_fork(); }, [] { engine().after_fork_in_parent(); },

@@ -72,6 +72,7 @@ class Engine {
 
  private:
   void begin_tls();
+  void unlock_after_fork();
   void send_what_is_owed();
 
   std::optional<Deck> deck_;

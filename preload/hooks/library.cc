@@ -22,6 +22,8 @@
 namespace cassette {
 
 thread_local bool inside_engine;
+// Of the fork() that the calling thread is in.
+thread_local bool forks_outside_engine;
 
 namespace {
 
@@ -136,6 +138,13 @@ const HostApi host = {
     },
     [] { inside_engine = true; },
     [] { inside_engine = false; },
+    [] {
+      forks_outside_engine = !inside_engine;
+      inside_engine = true;
+      return forks_outside_engine;
+    },
+    [] { return forks_outside_engine; },
+    [] { inside_engine = !forks_outside_engine; },
     [] { return main_thread_ended.load(std::memory_order_acquire); },
     start_environment,
     put_variable,

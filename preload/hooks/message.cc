@@ -1,4 +1,4 @@
-// See message.h. Uses raw system calls: it may run before the real functions are known.
+// See message.h. Passes by the hooks, and may run before the real functions are known.
 #include "preload/hooks/message.h"
 
 #include <sys/syscall.h>
@@ -8,7 +8,19 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "preload/hooks/real.h"
+
 namespace cassette {
+
+namespace {
+
+/// libc's syscall(2). Never nullptr: no C library is without it.
+decltype(&::syscall) by_number() {
+  if (real_functions.syscall != nullptr) return real_functions.syscall;
+  return reinterpret_cast<decltype(&::syscall)>(dlsym(RTLD_NEXT, "syscall"));
+}
+
+}  // namespace
 
 void message(const char* a, const char* b, const char* c) {
   int saved = errno;
@@ -21,13 +33,13 @@ void message(const char* a, const char* b, const char* c) {
     size += length;
   }
   line[size++] = '\n';
-  (void)syscall(SYS_write, STDERR_FILENO, line, size);
+  (void)by_number()(SYS_write, STDERR_FILENO, line, size);
   errno = saved;
 }
 
 void fatal(const char* a, const char* b, const char* c) {
   message(a, b, c);
-  for (;;) syscall(SYS_exit_group, 125);
+  for (;;) by_number()(SYS_exit_group, 125);
 }
 
 }  // namespace cassette

@@ -62,9 +62,10 @@ std::unique_ptr<TlsServerStream> accept(const ServerNames& names, bool resumes) 
 }  // namespace cassette
 
 extern "C" __attribute__((visibility("default"))) const cassette::TlsApi* cassette_tls_start(
-    int version) {
+    int version, const cassette::HeapApi* heap) {
   using namespace cassette;
   if (version != kTlsVersion) return nullptr;
+  use_heap(heap);
   OPENSSL_init_ssl(
       OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_LOAD_SSL_STRINGS,
       nullptr);

@@ -31,7 +31,7 @@ const TlsApi* load(std::string* problem) {
   }
   auto* begin =
       reinterpret_cast<decltype(&cassette_tls_start)>(dlsym(object, "cassette_tls_start"));
-  const TlsApi* api = begin != nullptr ? begin(kTlsVersion) : nullptr;
+  const TlsApi* api = begin != nullptr ? begin(kTlsVersion, &kHeap) : nullptr;
   if (api == nullptr) *problem = "another version's TLS: " + path;
   return api;
 }

@@ -1,9 +1,6 @@
 // A signal handler writes to a connection, as it may, while the program allocates memory: what it
 // interrupts may hold the allocator's lock.
-#include <signal.h>
-#include <sys/time.h>
-#include <time.h>
-#include "tests/programs/descriptors/http.h"
+#include "tests/programs/process/alarms.h"
 
 enum { kRequests = 300 };
 static volatile sig_atomic_t budget = kRequests;
@@ -18,24 +15,15 @@ static void on_alarm(int signal) {
 }
 
 int main(int argc, char** argv) {
-  begin(argc, argv);
-  alarm(0);  // the same timer
-  timer_t watchdog;
-  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
-  struct itimerspec end = {{0, 0}, {20, 0}};
-  timer_create(CLOCK_MONOTONIC, &event, &watchdog);
-  timer_settime(watchdog, 0, &end, NULL);
+  begin_alarmed(argc, argv, 20);
   fd = connected();
-  struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
-  sigaction(SIGALRM, &action, NULL);
-  struct itimerval timer = {{0, 200}, {0, 200}}, none = {{0, 0}, {0, 0}};
-  setitimer(ITIMER_REAL, &timer, NULL);
+  alarms(SA_RESTART, 200);
   void* kept[64] = {NULL};
   for (unsigned i = 0; budget > 0; i++) {
     free(kept[i % 64]);
     kept[i % 64] = malloc(1 + i * 2654435761U % 5000);
   }
-  setitimer(ITIMER_REAL, &none, NULL);
+  alarms(0, 0);
   int well = 0;
   for (int i = 0; i < kRequests; i++) {
     receive_into(fd, answer, sizeof answer);

@@ -1,9 +1,6 @@
 // A storm of signals, with and without SA_RESTART: calls are interrupted, nothing is lost. And
 // handlers that use connections themselves, whatever they interrupt.
-#include <signal.h>
-#include <sys/time.h>
-#include <time.h>
-#include "tests/programs/descriptors/http.h"
+#include "tests/programs/process/alarms.h"
 
 static volatile sig_atomic_t fired, budget;
 static int handler_fd;
@@ -18,13 +15,6 @@ static void on_alarm(int signal) {
     if (write(handler_fd, kFromHandler, sizeof kFromHandler - 1) < 0) abort();
   }
   errno = saved;
-}
-
-static void storm(int flags, long microseconds) {
-  struct sigaction action = {.sa_handler = on_alarm, .sa_flags = flags};
-  sigaction(SIGALRM, &action, NULL);
-  struct itimerval timer = {{0, microseconds}, {0, microseconds}};
-  setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 static int connect_patiently(void) {
@@ -92,17 +82,11 @@ static int requests(const char* name, int count) {
 }
 
 int main(int argc, char** argv) {
-  begin(argc, argv);
-  alarm(0);  // the same timer
-  timer_t watchdog;
-  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
-  struct itimerspec end = {{0, 0}, {30, 0}};
-  timer_create(CLOCK_MONOTONIC, &event, &watchdog);
-  timer_settime(watchdog, 0, &end, NULL);
+  begin_alarmed(argc, argv, 30);
 
-  storm(SA_RESTART, 200);
+  alarms(SA_RESTART, 200);
   printf("with SA_RESTART: %d of 100\n", requests("restart", 100));
-  storm(0, 200);
+  alarms(0, 200);
   printf("without: %d of 100\n", requests("interrupt", 100));
 
   // The handler asks on a connection of its own, while there are requests on others.
@@ -129,7 +113,6 @@ int main(int argc, char** argv) {
   printf("in turns: %d and %d\n", own, well);
 
   printf("a storm: %d\n", fired > 100);
-  struct itimerval none = {{0, 0}, {0, 0}};
-  setitimer(ITIMER_REAL, &none, NULL);
+  alarms(0, 0);
   return 0;
 }

@@ -36,7 +36,7 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
     if (support.api != nullptr) return;
     std::string folder = std::filesystem::temp_directory_path() / "secure-channel-XXXXXX";
     ASSERT_NE(mkdtemp(folder.data()), nullptr);
-    support.api = cassette_tls_start(kTlsVersion);
+    support.api = cassette_tls_start(kTlsVersion, nullptr);
     std::string problem;
     EXPECT_TRUE(support.api->begin(folder + "/authority", &problem)) << problem;
     std::filesystem::remove_all(folder);

@@ -25,7 +25,7 @@ namespace cassette {
 class TlsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    cassette_tls_start(kTlsVersion);  // OpenSSL as the library has it
+    cassette_tls_start(kTlsVersion, nullptr);  // OpenSSL as the library has it
     std::string pattern = std::filesystem::temp_directory_path() / "tls-XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;

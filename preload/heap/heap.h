@@ -1,0 +1,49 @@
+// The engine's own heap: what it allocates in the program's process does not come from the program's malloc().
+// A signal handler may write to a connection where it interrupted malloc(), which holds its lock then; a program
+// that has damaged its heap, or brings a malloc() of its own that connects somewhere, does not meet us there.
+//
+// The objects of the engine (libcassette-engine.so, libcassette-tls.so) are linked with --wrap=malloc and so on, which
+// leads their calls, and those of the libraries inside them, to entry.cc. The thin library allocates nothing.
+//
+// Small blocks come from the pools of libstdc++, over pages of the kernel's; their memory is used again, and not given
+// back. Large ones are mappings of their own, and are.
+//
+// Thread safety: any thread. Not from a signal handler that interrupted it: hooks do not get here then, because
+// `inside_engine` is set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cassette {
+
+/// What stands in front of each block of ours, and of no other.
+struct BlockHeader {
+  std::uint64_t size : 56;      ///< as it was asked for, bytes
+  std::uint64_t alignment : 8;  ///< its logarithm
+  std::uint64_t mark;           ///< kBlockMark and the block's address: this is one
+};
+inline constexpr std::uint64_t kBlockMark = 0x63617373'68656170;
+
+inline BlockHeader* header_of(void* block) { return static_cast<BlockHeader*>(block) - 1; }
+
+/// False for what the program's malloc() gave: before use_heap(), or inside libc (strdup, getaddrinfo).
+inline bool is_of_heap(void* block) {
+  return header_of(block)->mark == (kBlockMark ^ reinterpret_cast<std::uint64_t>(block));
+}
+
+/// Handed to the objects that use it, across the borders between them.
+struct HeapApi {
+  /// Not zeroed. `alignment` is a power of two. nullptr and ENOMEM when there is no memory.
+  void* (*allocate)(std::size_t size, std::size_t alignment);
+  /// A block of allocate(). Keeps errno.
+  void (*release)(void* block);
+};
+
+extern const HeapApi kHeap;
+
+/// From now on this object allocates there (nullptr: from the program's malloc). What it had before goes back to where
+/// it came from.
+void use_heap(const HeapApi* heap);
+
+}  // namespace cassette
