@@ -106,6 +106,8 @@ struct EngineApi {
   void (*trust_in_gnutls)(void* object, void* credentials);
   /// HostApi::main_thread_ended() is true from now on.
   void (*main_thread_ends)();
+  /// Reads the cassette now: the first request may come from a thread whose stack is too small for it.
+  void (*open_cassette)();
   /// The process is about to change its user, who may not open what this one may.
   void (*keep_rights)();
   /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one

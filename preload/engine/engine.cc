@@ -115,6 +115,10 @@ void Engine::send_what_is_owed() {
   if (owed) connections.for_each([](Connection& connection) { connection.report_unfinished(); });
 }
 
+void Engine::open_cassette() {
+  if (!off_) static_cast<void>(deck_->current());
+}
+
 void Engine::keep_rights() {
   if (off_ || !owns_process()) return;
   deck_->current()->keep_open([this](int fd) { return move_up(fd); });

@@ -59,6 +59,9 @@ class Engine {
   /// Gives the connection back to the pool when nothing is left to do with it.
   void retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock);
 
+  /// Reads the cassette, if there is one to be played or recorded.
+  void open_cassette();
+
   /// The process is about to change its user: whatever it needs of the session is opened now.
   void keep_rights();
 

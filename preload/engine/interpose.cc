@@ -224,6 +224,13 @@ void interpose_trust_in_gnutls(void* object, void* credentials) {
   });
 }
 
+void interpose_open_cassette() {
+  guarded([] {
+    engine().open_cassette();
+    return 0;
+  });
+}
+
 void interpose_keep_rights() {
   guarded([] {
     engine().keep_rights();
@@ -260,6 +267,7 @@ const EngineApi& interpose_api() {
       .merge_bundle = interpose_merge_bundle,
       .trust_in_gnutls = interpose_trust_in_gnutls,
       .main_thread_ends = [] { engine().service.nudge(); },
+      .open_cassette = interpose_open_cassette,
       .keep_rights = interpose_keep_rights,
       .leave = interpose_leave,
       .program = &kProgramApi,

@@ -19,8 +19,7 @@ constexpr std::size_t kLarge = 128 * 1024;
 constexpr std::size_t kPage = 4096;
 
 void* map(std::size_t size) {
-  void* pages =
-      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* pages = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return pages == MAP_FAILED ? nullptr : pages;
 }
 

@@ -2,6 +2,7 @@
 #include "preload/hooks/bundles.h"
 
 #include <cctype>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -12,6 +13,8 @@ namespace {
 constexpr int kMostChosen = 24;
 const char* chosen[kMostChosen];
 int chosen_count;
+// Bit n: one of them has n characters, or 64 more, and so on.
+std::uint64_t chosen_lengths;
 const char* java_password;
 
 bool is(const char* a, const char* b) { return std::strcmp(a, b) == 0; }
@@ -27,7 +30,10 @@ void choose(const char* path) {
     if (is(chosen[i], path)) return;
   }
   // Programs write over their arguments to change their title.
-  if (const char* copy = strdup(path)) chosen[chosen_count++] = copy;
+  if (const char* copy = strdup(path)) {
+    chosen[chosen_count++] = copy;
+    chosen_lengths |= std::uint64_t{1} << (std::strlen(path) % 64);
+  }
 }
 
 constexpr char kStore[] = "-Djavax.net.ssl.trustStore=";
@@ -81,8 +87,10 @@ void note_chosen_bundles(const char* (*variable)(const char* name), int count,
 
 Bundle bundle_at(const char* path) {
   const std::size_t length = std::strlen(path);
-  for (int i = 0; i < chosen_count; ++i) {
-    if (is(chosen[i], path)) return is(path, kAuthorityFile) ? Bundle::kAuthority : Bundle::kChosen;
+  if ((chosen_lengths >> (length % 64) & 1) != 0) {
+    for (int i = 0; i < chosen_count; ++i) {
+      if (is(chosen[i], path)) return is(path, kAuthorityFile) ? Bundle::kAuthority : Bundle::kChosen;
+    }
   }
   // All the usual names end so: most files are done with here.
   const char last = length > 0 ? path[length - 1] : '\0';

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -178,6 +179,48 @@ void load_engine() {
   engine_api.store(api, std::memory_order_release);
 }
 
+/// Whether the calling thread has stack enough for the loader and for reading a cassette. The main thread's grows.
+bool has_room() {
+  constexpr std::size_t kEnough = 256 * 1024;
+  pthread_attr_t attributes;
+  void* lowest = nullptr;
+  std::size_t size = 0;
+  if (gettid() == getpid() || pthread_getattr_np(pthread_self(), &attributes) != 0) return true;
+  pthread_attr_getstack(&attributes, &lowest, &size);
+  pthread_attr_destroy(&attributes);
+  // Beyond either end: the stack of a signal handler, and those are small.
+  const auto left = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) -
+                    reinterpret_cast<std::uintptr_t>(lowest);
+  return left >= kEnough && left < size;
+}
+
+/// A thread of ours does it where the program's has no room. Not always: a library's constructor holds the loader's lock.
+void load_engine_with_room() {
+  pthread_t thread;
+  sigset_t all, before;
+  sigfillset(&all);
+  bool begun = false;
+  if (!has_room()) {
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    begun = pthread_create(
+                &thread, nullptr,
+                [](void*) -> void* {
+                  inside_engine = true;
+                  load_engine();
+                  const EngineApi* api = engine_api.load(std::memory_order_acquire);
+                  if (api != nullptr) api->open_cassette();
+                  return nullptr;
+                },
+                nullptr) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  if (begun) {
+    pthread_join(thread, nullptr);
+  } else {
+    load_engine();
+  }
+}
+
 // Only the tree's root has to look: another process that was intercepted has the engine loaded.
 bool session_exists() {
   if (tree_root == 0 || tree_root != getpid()) return false;
@@ -210,7 +253,7 @@ const EngineApi* engine() {
   const EngineApi* api = engine_api.load(std::memory_order_acquire);
   if (__builtin_expect(api == nullptr, 0)) {
     EngineCall call = enter_engine();
-    pthread_once(&engine_once, load_engine);
+    pthread_once(&engine_once, load_engine_with_room);
     exit_engine(call);
     api = engine_api.load(std::memory_order_acquire);
   }
