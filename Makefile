@@ -9,7 +9,7 @@ CXXFLAGS ?= -O2 -g
 CFLAGS ?= -O2 -g
 
 all:
-.PHONY: all deps demo test bench install uninstall clean format lint help FORCE
+.PHONY: all deps demo test bench fuzz test-sanitize test-sanitize-address test-sanitize-thread install uninstall clean format lint help FORCE
 .DELETE_ON_ERROR:
 # Without built-in rules make has fewer of its own ideas, and starts faster.
 MAKEFLAGS += --no-builtin-rules
@@ -54,7 +54,7 @@ all: $(PRODUCTS)
 
 FETCHED := deps/fetched
 # What the library is made of: a new client for the tests compiles nothing anew.
-BUILD_PINS := $(shell grep -vE '^(test|bench|lint|\#)' deps/pins.tsv | cksum)
+BUILD_PINS := $(shell grep -vE '^(test|bench|lint|fuzz|\#)' deps/pins.tsv | cksum)
 THIRD_PARTY := $(patsubst %,$(FETCHED)/lib/lib%.a,llhttp simdjson yaml-cpp zstddec z) \
   -l:libbrotlidec.a -l:libbrotlicommon.a
 
@@ -70,6 +70,7 @@ $(FETCHED)/compiled: deps/build.mk deps/pins.tsv | $(FETCHED)/build.installed
 deps:
 	deps/install build
 	deps/install test
+	deps/install fuzz
 
 # ---- how each file is compiled ---------------------------------------------------------------------------------------
 
@@ -230,6 +231,52 @@ demo: all $(FETCHED)/test.installed
 bench: all $(BENCH_PRODUCTS) $(FETCHED)/test.installed $(FETCHED)/bench.installed
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
+# ---- fuzzing and sanitizers ------------------------------------------------------------------------------------------
+
+# A program for each tests/fuzz/NAME_fuzzer.cc, by clang's libFuzzer. What it feeds is compiled once for all of them,
+# instrumented; what is not listed here needs files, sessions or sockets. The third-party archives are as they are.
+FUZZ_CXX ?= clang++
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
+FUZZERS := $(wildcard tests/fuzz/*_fuzzer.cc)
+FUZZED := $(PARSER) $(wildcard $(addprefix store/,formats/*.cc image/*.cc match/*.cc redaction/*.cc settings/*.cc)) \
+  $(addprefix store/,cassette.cc content_coding.cc files.cc log.cc uri.cc journal/journal.cc session/cursors.cc)
+FUZZ_PRODUCTS := $(FUZZERS:tests/fuzz/%_fuzzer.cc=$(BUILD)/fuzz/%)
+FUZZ_FLAGS := -std=c++20 -O1 -g1 -Wall -Wextra -Werror -pthread -fno-omit-frame-pointer \
+  -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-ignorelist=tests/fuzz/third_party.txt
+fuzz_object = $(1:%=$(BUILD)/fuzz/obj/%.o)
+FUZZ_COMMAND := $(FUZZ_CXX) $(FUZZ_FLAGS) $(shell cksum <tests/fuzz/third_party.txt)
+.SECONDARY: $(BUILD)/list/FUZZ_COMMAND
+
+$(BUILD)/fuzz/obj/%.o: % $(BUILD)/list/FUZZ_COMMAND $(BUILD)/list/BUILD_PINS | $(FETCHED)/build.installed $(FETCHED)/fuzz.installed
+	@mkdir -p $(@D)
+	@echo '  compile $< (for fuzzing)'
+	$(Q)$(FUZZ_CXX) $(INCLUDES) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+$(BUILD)/fuzz/libfuzzed.a: $(call fuzz_object,$(FUZZED)) $(BUILD)/list/FUZZED
+	@rm -f $@
+	@echo '  archive $@'
+	$(Q)ar rcs $@ $(filter %.o,$^)
+$(FUZZ_PRODUCTS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzzer.cc.o $(BUILD)/fuzz/libfuzzed.a $(FETCHED)/compiled
+	@echo '  link    $@'
+	$(Q)$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/libfuzzed.a $(THIRD_PARTY) $(LIBS)
+-include $(patsubst %.o,%.d,$(call fuzz_object,$(FUZZED) $(FUZZERS)))
+
+# `make test` runs them too, for a moment, unless TESTS chooses others: they take a minute to compile.
+test: $(if $(if $(TESTS),$(findstring fuzz,$(TESTS)),all),$(FUZZ_PRODUCTS))
+# FUZZ_TARGETS: names of some, "uri yaml_loader"; all of them when empty.
+fuzz: $(FUZZ_PRODUCTS) | $(FETCHED)/fuzz.installed
+	@BUILD=$(abspath $(BUILD)) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# The unit tests under a sanitizer, each in a build folder of its own. It takes minutes, so `make test` does not.
+test-sanitize: test-sanitize-address test-sanitize-thread
+test-sanitize-address: SANITIZER := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+test-sanitize-thread: SANITIZER := -fsanitize=thread
+test-sanitize-address test-sanitize-thread: test-sanitize-%: $(FETCHED)/compiled $(FETCHED)/test.installed
+	+$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitize-$* LDFLAGS='$(SANITIZER)' \
+	  CXXFLAGS='-O1 -g1 -fno-omit-frame-pointer $(SANITIZER)' CFLAGS='-O1 -g1 $(SANITIZER)' $(BUILD)/sanitize-$*/tests/unit
+	@BUILD=$(abspath $(BUILD))/sanitize-$* TEST_TIMEOUT=1800 \
+	  UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1 tests/run unit
+
 # ---- installing ------------------------------------------------------------------------------------------------------
 
 INSTALLED = $(DESTDIR)$(PREFIX)/bin/cassette $(DESTDIR)$(PREFIX)/lib/libcassette.so \
@@ -271,6 +318,8 @@ help:
 	@echo 'make [all]     the two libraries and the command, in $(BUILD)/'
 	@echo 'make demo      records and replays a real client, start to end'
 	@echo 'make test      all tests; TESTS="unit curl" chooses some'
+	@echo 'make fuzz      each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS); FUZZ_TARGETS="uri match" chooses some'
+	@echo 'make test-sanitize   the unit tests under the address, undefined and thread sanitizers'
 	@echo 'make bench     prints figures'
 	@echo 'make install   into $(PREFIX) (PREFIX=, DESTDIR=); also: uninstall'
 	@echo 'make format    clang-format in place'

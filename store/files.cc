@@ -13,11 +13,15 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <exception>
 
 #include "store/session/descriptor.h"
 
 namespace cassette {
 namespace {
+
+/// What the readers of YAML and JSON can count. A file of holes may claim any size.
+constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 32;
 
 int open_retrying(const char* path, int flags, mode_t mode = 0) {
   for (;;) {
@@ -90,7 +94,7 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Result<std::string> read_file(const std::string& path) {
+Result<std::string> read_file(const std::string& path) try {
   // O_NONBLOCK: opening a FIFO must not wait for a writer.
   Descriptor file(open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (!file) return file_error("read", path, errno);
@@ -99,6 +103,10 @@ Result<std::string> read_file(const std::string& path) {
   if (S_ISDIR(status.st_mode)) return file_error("read", path, EISDIR);
   if (!S_ISREG(status.st_mode)) return Error{"cannot read " + path + ": it is not a regular file"};
 
+  if (const auto size = static_cast<std::uint64_t>(status.st_size); size > kLargestFile) {
+    return Error{"cannot read " + path + ": it has " + std::to_string(size) +
+                 " bytes, and no more than " + std::to_string(kLargestFile) + " are read"};
+  }
   std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
   std::size_t have = 0;
   for (;;) {
@@ -114,6 +122,8 @@ Result<std::string> read_file(const std::string& path) {
   }
   bytes.resize(have);
   return bytes;
+} catch (const std::exception&) {
+  return Error{"cannot read " + path + ": there is no memory for it"};
 }
 
 FileBatch::FileBatch(std::string directory) : directory_(std::move(directory)) {}

@@ -2,6 +2,7 @@
 #include "store/formats/directory.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,13 +71,15 @@ Result<std::vector<std::string>> interaction_files(const std::string& path) {
     if (!is_interaction_name(name)) continue;
     struct stat status;
     if (fstatat(dirfd(directory.get()), entry->d_name, &status, 0) != 0) {
-      if (errno == ENOENT) {  // a dangling link; or it went away just now
-        errno = 0;
-        continue;
-      }
-      return file_error("read", join(path, name), errno);
+      // It went away just now, unless it is a link that leads nowhere: an interaction that is not there.
+      const int problem = errno;
+      const bool is_there =
+          fstatat(dirfd(directory.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+      if (problem == ENOENT && !is_there) continue;
+      return file_error("read", join(path, name), problem);
     }
-    if (S_ISREG(status.st_mode)) names.push_back(std::move(name));
+    // A pipe or a device is left to read_file() to refuse.
+    if (!S_ISDIR(status.st_mode)) names.push_back(std::move(name));
   }
   if (errno != 0) return file_error("read the directory", path, errno);
   std::sort(names.begin(), names.end(), natural_less);

@@ -135,9 +135,10 @@ class TreeReader {
                         "nested more than " + std::to_string(kMaximumDocumentDepth) +
                             " deep, which no cassette is");
       case simdjson::UTF8_ERROR:
-        return error_at(name_, 0, "bytes that are not UTF-8, which JSON has to be");
+        return error_at(name_, line_of_invalid_utf8({text_, size_}),
+                        "bytes that are not UTF-8, which JSON has to be");
       case simdjson::UNCLOSED_STRING:
-        return error_at(name_, 0, "not valid JSON: a string is not closed");
+        return error_at(name_, line_of_open_string(), "not valid JSON: a string is not closed");
       case simdjson::TRAILING_CONTENT:
         return error_at(name_, line_, "not valid JSON: something follows the end");
       default:
@@ -146,6 +147,20 @@ class TreeReader {
             name_, line_,
             std::string("not valid JSON here or below: ") + simdjson::error_message(code));
     }
+  }
+
+  /// Where the last string begins: it is that one that does not end.
+  int line_of_open_string() const {
+    int line = 1, begins = 1;
+    bool inside = false;
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (text_[i] == '\n') ++line;
+      if (inside && text_[i] == '\\')
+        ++i;
+      else if (text_[i] == '"' && (inside = !inside))
+        begins = line;
+    }
+    return begins;
   }
 
   const char* text_;

@@ -160,9 +160,9 @@ Result<std::string> bytes_from_node(DocumentNode& node, std::string_view what,
                       std::string(what) + ".base64_string is not complete base64");
     }
     DocumentNode* text = node.find("string");
-    if (text != nullptr && (text->is_scalar() || text->is_null())) {
+    if (text != nullptr) {
       if (auto tag = check_tag(*text, name); !tag) return tag.error();
-      return std::move(text->text);
+      if (text->is_scalar() || text->is_null()) return std::move(text->text);
     }
   }
   return wrong_kind(node, what, "text", name);

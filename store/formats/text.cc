@@ -16,6 +16,18 @@ std::string encode_base64(std::string_view bytes) {
   return YAML::EncodeBase64(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
 }
 
+int line_of_invalid_utf8(std::string_view text) {
+  // No character contains a line end.
+  int line = 1;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+    if (!is_utf8(text.substr(0, end))) break;
+    text.remove_prefix(end);
+    ++line;
+  }
+  return line;
+}
+
 std::optional<std::string> decode_base64(std::string_view text) {
   std::string digits;
   digits.reserve(text.size());

@@ -9,6 +9,8 @@
 namespace cassette {
 
 bool is_utf8(std::string_view bytes);
+/// For a message about text that is not: 1-based.
+int line_of_invalid_utf8(std::string_view text);
 
 std::string encode_base64(std::string_view bytes);
 /// White space anywhere is skipped. Nothing when it is no complete base64.

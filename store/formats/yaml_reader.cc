@@ -184,17 +184,6 @@ std::size_t find_control(std::string_view text) {
   return std::string_view::npos;
 }
 
-std::size_t find_invalid_utf8(std::string_view text) {
-  // Only to name the line: the longest valid beginning, cut at line ends.
-  std::size_t begin = 0;
-  while (begin < text.size()) {
-    std::size_t end = std::min(text.find('\n', begin), text.size() - 1) + 1;
-    if (!is_utf8(text.substr(begin, end - begin))) return begin;
-    begin = end;
-  }
-  return begin;
-}
-
 Result<DocumentNode> parse(std::string_view text, const std::string& name,
                            const TaggedBlocks& tagged_blocks) {
   try {
@@ -224,7 +213,7 @@ Result<DocumentNode> parse(std::string_view text, const std::string& name,
 
 Result<DocumentNode> tree_from_yaml(std::string_view text, const std::string& name) {
   if (!is_utf8(text)) {
-    return error_at(name, line_at(text, find_invalid_utf8(text)),
+    return error_at(name, line_of_invalid_utf8(text),
                     "bytes that are not UTF-8, which YAML has to be");
   }
   if (std::size_t at = find_control(text); at != std::string_view::npos) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "store/files.h"
@@ -17,6 +18,22 @@
 namespace cassette {
 
 using namespace image_layout;
+
+namespace {
+
+std::uint64_t nanoseconds(const timespec& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+}  // namespace
+
+void image_layout::seal(std::string& bytes) {
+  static_assert(offsetof(Image::Header, checksum) == kChecksumAt);
+  if (bytes.size() < sizeof(Image::Header)) return;
+  const std::uint64_t sum = checksum(bytes);
+  std::memcpy(bytes.data() + kChecksumAt, &sum, sizeof sum);
+}
 
 Result<Image> Image::open(const std::string& file) {
   Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -34,6 +51,8 @@ Result<Image> Image::open(const std::string& file) {
   Image image;
   image.mapped_ = true;
   auto adopted = image.adopt(static_cast<const char*>(bytes), size);
+  const bool is_unchanged = size > kAlwaysSummed && image.created_ == nanoseconds(status.st_mtim);
+  if (adopted && !is_unchanged) adopted = image.check_sum();
   if (!adopted) {
     return Error{"the compiled cassette " + file + " cannot be used: " + adopted.error().message};
   }
@@ -46,8 +65,17 @@ Result<Image> Image::from_bytes(std::string bytes) {
   // The heap's alignment will do: tables lie at multiples of 8.
   if (image.owned_.size() < sizeof(Header)) return Error{"a compiled cassette is too short"};
   auto adopted = image.adopt(image.owned_.data(), image.owned_.size());
+  if (adopted) adopted = image.check_sum();
   if (!adopted) return Error{"a compiled cassette cannot be used: " + adopted.error().message};
   return image;
+}
+
+void Image::mark_unchanged(const std::string& file, const Image& image) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  const timespec stamp{static_cast<time_t>(image.created_ / kSecond),
+                       static_cast<long>(image.created_ % kSecond)};
+  const timespec times[2] = {stamp, stamp};
+  (void)utimensat(AT_FDCWD, file.c_str(), times, AT_SYMLINK_NOFOLLOW);
 }
 
 Image::Image(Image&& other) noexcept
@@ -108,6 +136,13 @@ Result<void> Image::adopt(const char* bytes, std::uint64_t size) {
   return {};
 }
 
+Result<void> Image::check_sum() const {
+  Header header;
+  std::memcpy(&header, bytes_, sizeof header);
+  if (header.checksum != checksum({bytes_, total_})) return Error{"it is damaged"};
+  return {};
+}
+
 std::string_view Image::view(std::uint64_t offset, std::uint64_t size) const {
   if (offset > total_ || size > total_ - offset) return {};
   return {bytes_ + offset, static_cast<std::size_t>(size)};
@@ -135,7 +170,7 @@ Image::Group Image::find(const MatchKey& key) const {
     std::uint32_t number = (static_cast<std::uint32_t>(key.low) + probe) & (slots_ - 1);
     const Slot& slot = slot_table_[number];
     if (slot.count == 0) return {};
-    if (slot.high == key.high && slot.low == key.low) return {slot.first, slot.first, slot.count};
+    if (slot.high == key.high && slot.low == key.low) return group_in(number);
   }
   return {};
 }
@@ -143,8 +178,14 @@ Image::Group Image::find(const MatchKey& key) const {
 Image::Group Image::group_of(std::uint32_t interaction) const {
   std::uint32_t number = entry(interaction).group;
   if (interaction >= size_ || number >= slots_) return {};
-  const Slot& slot = slot_table_[number];
-  return {slot.first, slot.first, slot.count};
+  return group_in(number);
+}
+
+Image::Group Image::group_in(std::uint32_t slot) const {
+  const Slot& found = slot_table_[slot];
+  // No more members than there can be: who goes through them would be at it for minutes.
+  const std::uint32_t most = found.first < size_ ? size_ - found.first : 0;
+  return {found.first, found.first, std::min(found.count, most)};
 }
 
 std::uint32_t Image::member(const Group& group, std::uint32_t index) const {

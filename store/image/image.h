@@ -3,7 +3,7 @@
 // changes.
 //
 // Bytes (little-endian, as the machine writes them; not an exchange format):
-//   Header        magic, version, sizes, where the tables are
+//   Header        magic, version, checksum of all the rest, sizes, where the tables are
 //   Entry[n]      one an interaction, in the cassette's order
 //   Slot[2^k]     an open-addressing hash table by match key, load at most 1/2. A slot with
 //                 count 0 is empty. The number of a group is where its members begin.
@@ -14,7 +14,9 @@
 //
 // Nothing read from a file is trusted: open() checks magic, version, and that every table lies
 // inside; each access checks what it follows, and gives an empty value where the bytes are not what
-// they should be. So opening costs the same however large the cassette is.
+// they should be. The checksum is checked too, unless the image is large and its file still has the
+// time stamp that mark_unchanged() gave it: whoever wrote to it since has changed that. So opening
+// costs the same however large the cassette is.
 //
 // Thread safety: const after construction.
 #pragma once
@@ -31,7 +33,11 @@
 
 namespace cassette {
 
-inline constexpr std::uint32_t kImageVersion = 2;
+namespace image_layout {
+void seal(std::string& bytes);
+}
+
+inline constexpr std::uint32_t kImageVersion = 3;
 
 /// What goes into an image beside the interactions.
 struct ImageContext {
@@ -55,6 +61,8 @@ class Image {
 
   /// Maps a file. Damaged, cut short, of another version: an error.
   static Result<Image> open(const std::string& file);
+  /// For who wrote the file of an image. Where the time stamp cannot be set, opening costs more.
+  static void mark_unchanged(const std::string& file, const Image& image);
   /// The same over bytes in memory.
   static Result<Image> from_bytes(std::string bytes);
 
@@ -107,9 +115,12 @@ class Image {
   struct Entry;
   struct Slot;
   friend Result<std::string> compile_image(const Cassette&, const Matcher&, const ImageContext&);
+  friend void image_layout::seal(std::string& bytes);
 
   Image() = default;
   Result<void> adopt(const char* bytes, std::uint64_t size);
+  Result<void> check_sum() const;
+  Group group_in(std::uint32_t slot) const;
   std::string_view view(std::uint64_t offset, std::uint64_t size) const;
   const Entry& entry(std::uint32_t interaction) const;
   std::string_view text(std::uint32_t interaction, int part) const;

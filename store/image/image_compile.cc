@@ -249,7 +249,9 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
   header.origins = static_cast<std::uint32_t>(origins.size());
   writer.put(0, &header, sizeof header);
   writer.put(header.entries_at, entries.data(), entries.size() * sizeof(Image::Entry));
-  return writer.take();
+  std::string bytes = writer.take();
+  seal(bytes);
+  return bytes;
 } catch (const std::exception& problem) {
   return Error{"cannot compile the cassette " + context.path + ": " + problem.what()};
 }

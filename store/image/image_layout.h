@@ -3,7 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string>
 #include <string_view>
 
 #define XXH_INLINE_ALL
@@ -16,6 +19,9 @@ namespace cassette::image_layout {
 
 inline constexpr char kMagic[8] = {'c', 'a', 's', 's', 'i', 'm', 'g', '\n'};
 inline constexpr std::uint32_t kExisted = 1;
+
+/// Up to this size the checksum is always checked: it takes some 20 us.
+inline constexpr std::uint64_t kAlwaysSummed = 256 * 1024;
 
 inline constexpr std::uint16_t kCloseAfter = 1;
 inline constexpr std::uint16_t kCloseAfterHead = 2;
@@ -45,6 +51,7 @@ struct Image::Header {
   char magic[8];
   std::uint32_t version;
   std::uint32_t flags;
+  std::uint64_t checksum;
   std::uint64_t total;
   std::uint64_t created;
   std::uint32_t interactions;
@@ -82,5 +89,21 @@ struct Image::Slot {
   std::uint32_t first;
   std::uint32_t count;
 };
+
+namespace image_layout {
+
+inline constexpr std::size_t kChecksumAt = 16;
+
+/// Over all bytes but its own, of which there are enough for a header.
+inline std::uint64_t checksum(std::string_view bytes) {
+  constexpr std::size_t kBehind = kChecksumAt + sizeof(std::uint64_t);
+  const std::uint64_t front = XXH3_64bits(bytes.data(), kChecksumAt);
+  return XXH3_64bits_withSeed(bytes.data() + kBehind, bytes.size() - kBehind, front);
+}
+
+/// Puts it into the bytes of an image. What is too short for one stays as it is.
+void seal(std::string& bytes);
+
+}  // namespace image_layout
 
 }  // namespace cassette

@@ -128,7 +128,10 @@ std::vector<BodyPart> multipart_parts(std::string_view boundary, std::string_vie
       head_end = blank + 1;
       content = blank + 2;
     } else {
-      head_end = content = part.size();
+      // Without an empty line there is a head alone. An empty content would be a place to put
+      // something, which would then belong to the head.
+      at = next;
+      continue;
     }
     const std::string_view head = part.substr(0, head_end);
     parts.push_back({field(head, "Content-Disposition"), field(head, "Content-Type"),

@@ -15,7 +15,7 @@
 //           cursors               its positions and counters (cursors.h)
 //           users                 who inserted it (tracking.h)
 //           <settings key>.image  compiled for these match settings (image.h); link(2): the first
-//                                 wins; it is there when its .hints are
+//                                 wins; it is there when its .hints are. A damaged one is replaced
 //           <settings key>.hints
 //         ended-well ended-failed how the root of the tree ended, once it has
 //         totals                  what sessions of scope `process` inside this tree came to
@@ -153,7 +153,7 @@ class Session {
   Result<OpenCassette> open_or_compile(const std::string& path) const;
   Result<std::string> compile(const std::string& path, const std::string& settings) const;
   Result<void> add_cassette(const std::string& directory, const std::string& settings_key,
-                            const std::string& bytes) const;
+                            const std::string& bytes, bool replace) const;
   bool is_still_there() const;
 
   Settings settings_;

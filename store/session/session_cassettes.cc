@@ -55,10 +55,12 @@ class CompileLock {
   Descriptor file_;
 };
 
-/// Gives a finished file its name, unless another was first.
-Result<void> publish(const std::string& temporary, const std::string& path) {
-  int problem = link(temporary.c_str(), path.c_str()) == 0 ? 0 : errno;
-  unlink(temporary.c_str());
+/// Gives a finished file its name, unless another was first and it is not to be replaced.
+Result<void> publish(const std::string& temporary, const std::string& path, bool replace) {
+  int result =
+      replace ? rename(temporary.c_str(), path.c_str()) : link(temporary.c_str(), path.c_str());
+  int problem = result == 0 ? 0 : errno;
+  if (!replace) unlink(temporary.c_str());
   if (problem != 0 && problem != EEXIST) return file_error("make", path, problem);
   return {};
 }
@@ -97,19 +99,32 @@ Result<OpenCassette> Session::open_or_compile(const std::string& path) const {
   const std::string settings_key = hexadecimal(XXH3_64bits(settings.data(), settings.size()));
   const std::string directory = directory_ + "/" + hexadecimal(cassette_key(path));
   auto is_there = [&](const std::string& in) { return exists(in + "/" + settings_key + ".image"); };
-  if (is_there(directory)) return open_at(directory, settings_key, path);
+  if (is_there(directory)) {
+    if (auto opened = open_at(directory, settings_key, path)) return opened;
+  }
 
   CompileLock lock(directory + ".lock");
-  if (is_there(directory)) return open_at(directory, settings_key, path);
+  // What is there and cannot be used, because it is damaged or of another version, is made anew.
+  auto open_usable = [&](const std::string& in) -> Result<std::optional<OpenCassette>> {
+    if (!is_there(in)) return std::optional<OpenCassette>();
+    auto opened = open_at(in, settings_key, path);
+    if (opened) return std::optional<OpenCassette>(std::move(*opened));
+    return opened.error();
+  };
+  auto usable = open_usable(directory);
+  if (usable && *usable) return std::move(**usable);
+  if (!usable) log(LogLevel::kWarn, usable.error().message + "; it is made anew");
   auto bytes = compile(path, settings);
   if (!bytes) return bytes.error();
-  if (auto added = add_cassette(directory, settings_key, *bytes); !added) return added.error();
+  if (auto added = add_cassette(directory, settings_key, *bytes, !usable); !added) {
+    return added.error();
+  }
   if (is_there(directory)) return open_at(directory, settings_key, path);
   // The cassette has changed since others of the session opened it: what they count is not ours.
   const std::string own = directory + "-" + settings_key;
-  if (!is_there(own)) {
-    if (auto added = add_cassette(own, settings_key, *bytes); !added) return added.error();
-  }
+  usable = open_usable(own);
+  if (usable && *usable) return std::move(**usable);
+  if (auto added = add_cassette(own, settings_key, *bytes, !usable); !added) return added.error();
   return open_at(own, settings_key, path);
 }
 
@@ -150,10 +165,11 @@ Result<std::string> Session::compile(const std::string& path, const std::string&
   return compile_image(cassette, matcher, context);
 }
 
-/// Adds what a cassette needs for these match settings, unless it is there. Adds nothing where the
-/// cursors that are there belong to other interactions.
+/// Adds what a cassette needs for these match settings, unless it is there (`replace`: even then).
+/// Adds nothing where the cursors that are there belong to other interactions: those are what the
+/// session has played, and are never made anew.
 Result<void> Session::add_cassette(const std::string& directory, const std::string& settings_key,
-                                   const std::string& bytes) const {
+                                   const std::string& bytes, bool replace) const {
   const std::string suffix = unique_suffix();
   const std::string made = directory_ + "/.new-" + suffix;
   if (mkdir(made.c_str(), 0700) != 0) return file_error("make", made, errno);
@@ -164,6 +180,7 @@ Result<void> Session::add_cassette(const std::string& directory, const std::stri
     }
     auto image = Image::open(base + ".image");
     if (!image) return image.error();
+    Image::mark_unchanged(base + ".image", *image);
     if (auto created = create_with(Cursors::create_hints, base + ".hints", *image); !created) {
       return created;
     }
@@ -177,10 +194,10 @@ Result<void> Session::add_cassette(const std::string& directory, const std::stri
     }
     auto cursors = Cursors::open(directory + "/cursors", base + ".hints", *image);
     if (!cursors || !cursors->belongs_to(*image)) return {};
-    if (auto named = publish(base + ".hints", directory + "/" + settings_key + ".hints"); !named) {
-      return named;
-    }
-    return publish(base + ".image", directory + "/" + settings_key + ".image");
+    // Hints may always begin anew: they only spare looking.
+    const std::string target = directory + "/" + settings_key;
+    if (auto named = publish(base + ".hints", target + ".hints", replace); !named) return named;
+    return publish(base + ".image", target + ".image", replace);
   }();
   remove_session_directory(made);
   return done;

@@ -165,7 +165,10 @@ std::vector<OpenCassette> open_all_cassettes(const std::string& directory) {
       if (!file.ends_with(kImage)) continue;
       std::string base = inside + "/" + file.substr(0, file.size() - kImage.size());
       auto image = Image::open(base + ".image");
-      if (!image) continue;
+      if (!image) {
+        log(LogLevel::kWarn, image.error().message);
+        continue;
+      }
       auto cursors = Cursors::open(inside + "/cursors", base + ".hints", *image);
       if (!cursors) continue;
       std::uint64_t key = cassette_key(image->path());

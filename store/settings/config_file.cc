@@ -2,14 +2,14 @@
 #include "store/settings/config_file.h"
 
 #include <sys/stat.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <numeric>
 #include <optional>
-#include <string_view>
 
 #include "store/files.h"
+#include "store/formats/text.h"
+#include "store/formats/tree.h"
 
 namespace cassette {
 namespace {
@@ -17,8 +17,6 @@ namespace {
 std::string at(const std::string& path, int line) {
   return path + ":" + std::to_string(line) + ": ";
 }
-
-int line_of(const YAML::Node& node) { return node.Mark().line + 1; }
 
 /// How many letters have to be added, removed or replaced to make one word of the other.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -44,6 +42,7 @@ const SettingName* setting_of_key(std::string_view key) {
 }
 
 std::string nearest_key(std::string_view key) {
+  key = key.substr(0, 100);  // it costs its length times the names', and none is that long
   std::string nearest;
   std::size_t best = SIZE_MAX;
   for (const SettingName& setting : kSettings) {
@@ -63,64 +62,34 @@ bool takes_list(SettingKind kind) {
          kind == SettingKind::kUnsupported;
 }
 
-std::optional<Error> fill(ConfigEntry& entry, const YAML::Node& value, const std::string& where) {
+std::optional<Error> fill(ConfigEntry& entry, const DocumentNode& value, const std::string& where) {
   const SettingKind kind = entry.setting->kind;
-  if (value.IsScalar()) {
-    entry.text = value.Scalar();
-  } else if (value.IsSequence() && takes_list(kind)) {
-    for (const YAML::Node& item : value) {
-      if (!item.IsScalar()) return Error{where + "a list of plain values is expected here"};
+  if (value.is_scalar()) {
+    entry.text = value.text;
+  } else if (value.is_list() && takes_list(kind)) {
+    for (const DocumentNode& item : value.items) {
+      if (!item.is_scalar()) return Error{where + "a list of plain values is expected here"};
       if (!entry.text.empty()) entry.text += ',';
-      entry.text += item.Scalar();
+      entry.text += item.text;
     }
-  } else if (value.IsMap() && kind == SettingKind::kPairs) {
-    for (const auto& pair : value) {
-      if (!pair.first.IsScalar() || !pair.second.IsScalar()) {
+  } else if (value.is_map() && kind == SettingKind::kPairs) {
+    for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {
+      const DocumentNode& key = value.items[i];
+      const DocumentNode& text = value.items[i + 1];
+      if (!key.is_scalar() || !text.is_scalar()) {
         return Error{where + "keys with plain values are expected here"};
       }
-      entry.pairs.emplace_back(pair.first.Scalar(), pair.second.Scalar());
+      entry.pairs.emplace_back(key.text, text.text);
     }
   } else if (kind == SettingKind::kUnsupported) {
     entry.text = "{...}";
   } else {
-    return Error{where + "one value is expected here, not a " + (value.IsMap() ? "map" : "list") +
+    return Error{where + "one value is expected here, not a " + (value.is_map() ? "map" : "list") +
                  "; allowed: " + entry.setting->allowed};
   }
   if (entry.text.find('\0') != std::string::npos)
     return Error{where + "a zero byte is not allowed"};
   return std::nullopt;
-}
-
-Result<std::vector<ConfigEntry>> entries_of(const YAML::Node& root, const std::string& path) {
-  std::vector<ConfigEntry> entries;
-  if (!root.IsDefined() || root.IsNull()) return entries;
-  if (!root.IsMap()) {
-    return Error{at(path, line_of(root)) +
-                 "a configuration file is a map of settings, such as \"mode: none\""};
-  }
-  for (const auto& pair : root) {
-    const std::string where = at(path, line_of(pair.first));
-    if (!pair.first.IsScalar()) return Error{where + "the name of a setting is expected here"};
-    const std::string& key = pair.first.Scalar();
-    const SettingName* setting = setting_of_key(key);
-    if (setting == nullptr) {
-      return Error{where + "unknown key \"" + key + "\"; the nearest known one is \"" +
-                   nearest_key(key) + "\""};
-    }
-    for (const ConfigEntry& earlier : entries) {
-      if (earlier.setting == setting) {
-        return Error{where + "\"" + key + "\" was already set in line " +
-                     std::to_string(earlier.line)};
-      }
-    }
-    if (pair.second.IsNull()) continue;
-    ConfigEntry entry;
-    entry.setting = setting;
-    entry.line = line_of(pair.first);
-    if (auto error = fill(entry, pair.second, where + key + ": ")) return *error;
-    entries.push_back(std::move(entry));
-  }
-  return entries;
 }
 
 }  // namespace
@@ -137,16 +106,47 @@ std::string find_config_file(const std::string& directory) {
   }
 }
 
+Result<std::vector<ConfigEntry>> parse_config_file(std::string_view text, const std::string& path) {
+  const Result<DocumentNode> tree = tree_from_yaml(text, path);
+  if (!tree) return tree.error();
+  std::vector<ConfigEntry> entries;
+  const DocumentNode& root = *tree;
+  if (root.is_null()) return entries;
+  if (!root.is_map()) {
+    return error_at(path, root.line,
+                    "a configuration file is a map of settings, such as \"mode: none\"");
+  }
+  for (std::size_t i = 0; i + 1 < root.items.size(); i += 2) {
+    const DocumentNode& key = root.items[i];
+    const std::string where = at(path, key.line);
+    if (!key.is_scalar()) return Error{where + "the name of a setting is expected here"};
+    const SettingName* setting = setting_of_key(key.text);
+    if (setting == nullptr) {
+      return Error{where + "unknown key \"" + for_message(key.text) +
+                   "\"; the nearest known one is \"" + nearest_key(key.text) + "\""};
+    }
+    for (const ConfigEntry& earlier : entries) {
+      if (earlier.setting == setting) {
+        return Error{where + "\"" + key.text + "\" was already set in line " +
+                     std::to_string(earlier.line)};
+      }
+    }
+    if (root.items[i + 1].is_null()) continue;
+    ConfigEntry entry;
+    entry.setting = setting;
+    entry.line = key.line;
+    if (auto error = fill(entry, root.items[i + 1], where + key.text + ": ")) return *error;
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
 Result<std::vector<ConfigEntry>> read_config_file(const std::string& path) {
   // The usual way to say "no configuration file" is no regular file.
   if (path == "/dev/null") return std::vector<ConfigEntry>{};
   Result<std::string> bytes = read_file(path);
   if (!bytes) return Error{"configuration file: " + bytes.error().message};
-  try {
-    return entries_of(YAML::Load(*bytes), path);
-  } catch (const YAML::Exception& error) {
-    return Error{at(path, error.mark.line + 1) + "not valid YAML: " + error.msg};
-  }
+  return parse_config_file(*bytes, path);
 }
 
 }  // namespace cassette

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,9 +24,10 @@ struct ConfigEntry {
 /// It need not be readable: one that is there and cannot be read must be an error, not passed over.
 std::string find_config_file(const std::string& directory);
 
-/// Keys without value are left out. Errors name file, line and key: YAML that does not parse, an
+/// Reads the text of such a file; `path` begins the errors. Keys without value are left out. Errors name file, line and key: YAML that does not parse, an
 /// unknown key (with the nearest known one), one that stands there twice, a list where one value
-/// is expected.
+/// is expected, and all that tree_from_yaml() refuses.
+Result<std::vector<ConfigEntry>> parse_config_file(std::string_view text, const std::string& path);
 Result<std::vector<ConfigEntry>> read_config_file(const std::string& path);
 
 }  // namespace cassette

@@ -1,21 +1,15 @@
 // Any bytes as a YAML cassette: an error or interactions, never a crash; and what was read is written
 // so that it reads back the same.
-//   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -I. -isystem deps/fetched/include \
-//     tests/fuzz/yaml_loader_fuzzer.cc store/formats/*.cc store/files.cc store/uri.cc parser/headers.cc \
-//     deps/fetched/lib/libyaml-cpp.a deps/fetched/lib/libsimdjson.a -o build/yaml_loader_fuzzer
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
-#include <string_view>
-
 #include "store/formats/yaml.h"
+#include "tests/fuzz/input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::string_view text(reinterpret_cast<const char*>(data), size);
-  auto read = cassette::interactions_from_yaml(text, "input.yaml");
+  using cassette::fuzzing::must;
+  auto read = cassette::interactions_from_yaml(cassette::fuzzing::text_of(data, size), "in.yaml");
   if (!read) return 0;
-  std::string written = cassette::interactions_to_yaml(*read);
+  const std::string written = cassette::interactions_to_yaml(*read);
   auto again = cassette::interactions_from_yaml(written, "written.yaml");
-  if (!again || cassette::interactions_to_yaml(*again) != written) std::abort();
+  must(again.ok(), "what was written can be read");
+  must(cassette::interactions_to_yaml(*again) == written, "what was read is written the same");
   return 0;
 }

@@ -2,33 +2,12 @@
 // connection's requests, it must not allocate for the next one like them.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <string_view>
 
 #include "parser/request_parser.h"
 #include "parser/response_parser.h"
-
-namespace {
-
-thread_local std::size_t allocations = 0;
-
-void* counted(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-// For the whole test program; the other tests do not notice.
-void* operator new(std::size_t size) { return counted(size); }
-void* operator new[](std::size_t size) { return counted(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+#include "tests/unit/store/allocations.h"
 
 namespace cassette {
 namespace {
@@ -36,7 +15,7 @@ namespace {
 /// Feeds one message in pieces of the given size. How many allocations that took.
 template <typename Parser>
 std::size_t allocations_for(Parser& parser, std::string_view bytes, std::size_t piece_size) {
-  const std::size_t before = allocations;
+  const std::size_t before = allocations();
   bool complete = false;
   while (!bytes.empty()) {
     std::string_view piece = bytes.substr(0, piece_size);
@@ -49,7 +28,7 @@ std::size_t allocations_for(Parser& parser, std::string_view bytes, std::size_t 
       if (progress.event == ParseEvent::kNeedMore) break;
     }
   }
-  return complete ? allocations - before : ~std::size_t{0};
+  return complete ? allocations() - before : ~std::size_t{0};
 }
 
 const std::string& posted() {
@@ -68,7 +47,8 @@ constexpr std::string_view kChunked =
 TEST(RequestParser, DoesNotAllocateInTheSteadyState) {
   for (const std::size_t piece_size : {std::size_t{100000}, std::size_t{1000}, std::size_t{1}}) {
     RequestParser parser;
-    EXPECT_GT(allocations_for(parser, posted(), piece_size), 0U);
+    const std::size_t at_first = allocations_for(parser, posted(), piece_size);
+    EXPECT_TRUE(at_first > 0 || !kCountsAllocations);
     allocations_for(parser, kChunked, piece_size);
     for (int i = 0; i < 3; ++i) {
       EXPECT_EQ(allocations_for(parser, posted(), piece_size), 0U) << piece_size;

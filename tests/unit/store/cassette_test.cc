@@ -217,9 +217,21 @@ TEST_F(CassetteTest, DirectoryReadsYamlToo) {
   write("d/b.yaml", text);
   write("d/x.txt", "ignored");
   std::filesystem::create_directory(path("d/sub.json"));
-  ASSERT_EQ(mkfifo(path("d/pipe.json").c_str(), 0600), 0);
-  ASSERT_EQ(symlink("nowhere", path("d/dangling.json").c_str()), 0);
   EXPECT_EQ(bodies(load(path("d"))), (std::vector<std::string>{"0", "1", "2"}));
+}
+
+// They were passed over: an interaction that cannot be read was taken for one that was never recorded.
+TEST_F(CassetteTest, ADirectoryWithAPipeADeviceOrALinkToNowhereIsAnError) {
+  std::filesystem::create_directory(path("d"));
+  auto message = [&] { return load_cassette(path("d")).error().message; };
+  ASSERT_EQ(mkfifo(path("d/x.json").c_str(), 0600), 0);
+  EXPECT_EQ(message(), "cannot read " + path("d/x.json") + ": it is not a regular file");
+  std::filesystem::remove(path("d/x.json"));
+  ASSERT_EQ(symlink("/dev/zero", path("d/x.json").c_str()), 0);
+  EXPECT_EQ(message(), "cannot read " + path("d/x.json") + ": it is not a regular file");
+  std::filesystem::remove(path("d/x.json"));
+  ASSERT_EQ(symlink("nowhere", path("d/x.json").c_str()), 0);
+  EXPECT_EQ(message(), "cannot read " + path("d/x.json") + ": No such file or directory");
 }
 
 TEST_F(CassetteTest, FileNamesAreTame) {

@@ -120,6 +120,15 @@ TEST_F(FilesTest, ABatchIsAllOrNothing) {
   EXPECT_EQ(read(path("19")), "19");
 }
 
+// It was "std::bad_alloc", or the end of the machine's memory.
+TEST_F(FilesTest, AFileOfTerabytesIsNotRead) {
+  write("sparse", "");
+  std::filesystem::resize_file(path("sparse"), std::uintmax_t{1} << 42);
+  EXPECT_EQ(read_file(path("sparse")).error().message,
+            "cannot read " + path("sparse") +
+                ": it has 4398046511104 bytes, and no more than 4294967296 are read");
+}
+
 TEST_F(FilesTest, SaysWhyItCannot) {
   auto message = [](const auto& result) { return result.ok() ? "" : result.error().message; };
   std::filesystem::create_directory(path("d"));

@@ -181,6 +181,12 @@ TEST(Refusal, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(
       error_of(cassette_with("    headers: {A: {b: c}}\n    method: GET\n    uri: u\n", kResponse)),
       "c.yaml:3: request.headers is a map, where text is expected");
+  EXPECT_EQ(error_of(cassette_with(kRequest,
+                                   "    status: {code: 200}\n"
+                                   "    body: {string: !!python/object/apply:os.system [x]}\n")),
+            "c.yaml:9: the tag !!python/object/apply:os.system stands for an object of a program; "
+            "cassettes hold data only")
+      << "not \"is a list, where text is expected\"";
   EXPECT_EQ(error_of("interactions:\n- request: {body: !!binary 'Q'}\n"),
             "c.yaml:2: !!binary that is not complete base64");
   EXPECT_EQ(error_of("interactions: [\n"),
@@ -206,7 +212,12 @@ TEST(Refusal, JsonSaysWhatIsWrongAndWhere) {
   EXPECT_EQ(error_of_json("{\n\"version\": 1,\n\"interactions\": []}\n}").substr(0, 9),
             "c.json:4:");
   EXPECT_EQ(error_of_json("{\n\"version\": 1\n\"interactions\": []}").substr(0, 9), "c.json:2:");
-  EXPECT_EQ(error_of_json("{\"a\": \"b"), "c.json: not valid JSON: a string is not closed");
+  EXPECT_EQ(error_of_json("{\"a\": \"b"), "c.json:1: not valid JSON: a string is not closed");
+  EXPECT_EQ(error_of_json("{\n\"a\": \"b\\\"\n\",\n\"c\": \"d\n\n"),
+            "c.json:4: not valid JSON: a string is not closed")
+      << "the line is where it begins";
+  EXPECT_EQ(error_of_json("{\n\"a\": \"\xFF\"}"),
+            "c.json:2: bytes that are not UTF-8, which JSON has to be");
   for (const char* text :
        {"1", "\"a\"", "nul", "{", "[", "[1,]", "{\"a\":01}", "{\"a\":tru}", "{1:2}",
         "{\"a\":\"\\ud800\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\x01\"}", "{\"a\":\xFF}"}) {

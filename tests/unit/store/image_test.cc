@@ -6,6 +6,7 @@
 #include <fstream>
 #include <random>
 
+#include "store/image/image_layout.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace cassette {
@@ -151,6 +152,44 @@ TEST_F(ImageTest, AFileOfAnotherVersionOrCutShortIsAnError) {
   EXPECT_FALSE(Image::open(directory_ + "/none").ok());
 }
 
+TEST_F(ImageTest, AnyChangedByteIsNoticed) {
+  std::string bytes = compile({interaction("http://a/1", "one"), interaction("http://a/2", "two")});
+  for (char& byte : bytes) {
+    for (int bit : {0, 7}) {
+      byte = static_cast<char>(byte ^ 1 << bit);
+      EXPECT_FALSE(Image::from_bytes(bytes).ok()) << &byte - bytes.data();
+      byte = static_cast<char>(byte ^ 1 << bit);
+    }
+  }
+  EXPECT_TRUE(Image::from_bytes(bytes).ok());
+}
+
+TEST_F(ImageTest, ALargeFileThatWasWrittenToIsNoticed) {
+  const std::string bytes = compile({interaction("http://a/1", std::string(1 << 20, 'x'))});
+  const std::string path = directory_ + "/image";
+  auto put = [&](std::size_t at) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put('y');
+  };
+  write(path, bytes);
+  EXPECT_TRUE(Image::open(path).ok()) << "by its checksum";
+  Image::mark_unchanged(path, *Image::open(path));
+  EXPECT_TRUE(Image::open(path).ok()) << "by its time stamp";
+  put(bytes.size() - 100);
+  EXPECT_FALSE(Image::open(path).ok());
+}
+
+TEST_F(ImageTest, AGroupHasNoMoreMembersThanThereAreInteractions) {
+  std::string bytes = compile({interaction("http://a/1", "one"), interaction("http://a/1", "two")});
+  const std::string slot{'\0', '\0', '\0', '\0', '\2', '\0', '\0', '\0'};  // from 0, two of them
+  const std::size_t at = bytes.find(slot, 150 + 2 * 80);
+  ASSERT_NE(at, std::string::npos);
+  bytes.replace(at + 4, 4, "\xFF\xFF\xFF\x7F");
+  image_layout::seal(bytes);
+  EXPECT_EQ(Image::from_bytes(bytes)->find(key("http://a/1")).count, 2u);
+}
+
 // Reads everything of images with changed bytes: whatever it says, it stays inside (under a
 // sanitizer).
 TEST_F(ImageTest, ADamagedImageIsReadWithoutHarm) {
@@ -165,6 +204,7 @@ TEST_F(ImageTest, ADamagedImageIsReadWithoutHarm) {
     for (unsigned i = 0; i < 1 + random() % 4; ++i) {
       damaged[random() % damaged.size()] = static_cast<char>(random());
     }
+    image_layout::seal(damaged);
     auto image = Image::from_bytes(damaged);
     if (!image.ok()) continue;
     for (std::uint32_t i = 0; i < 3; ++i) {

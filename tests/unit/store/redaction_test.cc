@@ -211,6 +211,10 @@ TEST(Redaction, BodiesLoseCredentialsAndNoOtherByte) {
        "--b\r\nContent-Disposition: form-data; name=token\r\n\r\ncut off",
        "--b\r\nContent-Disposition: form-data; name=token\r\n\r\n<redacted>"},
       {"multipart/form-data", "--b\r\n\r\nx", "--b\r\n\r\nx"},
+      // without an empty line there is no content: what was put there became a part of the head
+      {"multipart/form-data; boundary=b",
+       "--b\r\nContent-Disposition: form-data; name=token\r\n--b--\r\n",
+       "--b\r\nContent-Disposition: form-data; name=token\r\n--b--\r\n"},
   };
   const Redactor redactor = by_default();
   for (const BodyCase& c : cases) {
