@@ -70,6 +70,11 @@ Result<Image> Image::from_bytes(std::string bytes) {
   return image;
 }
 
+void Image::set_created(std::string& bytes, std::uint64_t created) {
+  std::memcpy(bytes.data() + offsetof(Header, created), &created, sizeof created);
+  seal(bytes);
+}
+
 void Image::mark_unchanged(const std::string& file, const Image& image) {
   constexpr std::uint64_t kSecond = 1'000'000'000;
   const timespec stamp{static_cast<time_t>(image.created_ / kSecond),

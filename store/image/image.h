@@ -65,6 +65,8 @@ class Image {
   static void mark_unchanged(const std::string& file, const Image& image);
   /// The same over bytes in memory.
   static Result<Image> from_bytes(std::string bytes);
+  /// The bytes of a whole image as if it had been made at that time, nanoseconds since 1970.
+  static void set_created(std::string& bytes, std::uint64_t created);
 
   Image(Image&& other) noexcept;
   Image& operator=(Image&&) = delete;

@@ -18,6 +18,8 @@
 #include <xxhash.h>
 
 #include "store/files.h"
+#include "store/image/image_cache.h"
+#include "store/journal/journal.h"
 #include "store/journal/merge.h"
 #include "store/journal/usage.h"
 #include "store/log.h"
@@ -148,6 +150,15 @@ Result<std::string> Session::compile(const std::string& path, const std::string&
   // Checked even where nothing is there yet: better now than after the program has run.
   if (auto form = cassette_form(path); !form) return form.error();
   context.existed = cassette_exists(path);
+  // Kept from an earlier session, unless there is more to it than the cassette's own files.
+  std::optional<CassetteStamp> stamp;
+  if (context.existed && (merged || !exists(journal_path(path)))) {
+    stamp = stamp_of_large_cassette(path);
+    if (stamp) {
+      if (auto kept = find_image(settings_.state_dir, path, settings, *stamp))
+        return std::move(*kept);
+    }
+  }
   if (!merged) {
     auto loaded = load_with_journal(path);
     if (loaded) {
@@ -162,7 +173,11 @@ Result<std::string> Session::compile(const std::string& path, const std::string&
     cassette = std::move(*loaded);
   }
   Matcher matcher = parse_session_settings(settings).matcher();
-  return compile_image(cassette, matcher, context);
+  auto image = compile_image(cassette, matcher, context);
+  if (image && stamp && stamp == stamp_of_large_cassette(path)) {
+    keep_image(settings_.state_dir, path, settings, *stamp, *image);
+  }
+  return image;
 }
 
 /// Adds what a cassette needs for these match settings, unless it is there (`replace`: even then).
