@@ -16,6 +16,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 # A line a file; `make V=1` shows the commands.
 Q := $(if $(V),,@)
+comma := ,
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
 
@@ -152,11 +153,13 @@ $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 	@echo '  link    $@'
 	$(Q)$(CXX) $(STATIC_CXX) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
 
+# The system calls of the store come by tests/unit/store/faulty_disk.cc.
+WRAPPED := $(patsubst %,-Wl$(comma)--wrap=%,open close read pread write ftruncate fsync syncfs rename unlink mkdir fchmod fchown)
 $(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out preload/engine/no_destructors.cc,$(ENGINE)) $(TLS) preload/hooks/bundles.cc $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
   $(BUILD)/list/ENGINE $(BUILD)/list/TLS $(BUILD)/list/CLI
 	@mkdir -p $(@D)
 	@echo '  link    $@'
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a \
+	$(Q)$(CXX) $(LDFLAGS) $(WRAPPED) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a \
 	  -lgmock_main -lgmock -lgtest $(LIBS)
 
 define program

@@ -215,7 +215,7 @@ void remove_temporaries(const std::string& path) {
     while (const dirent* entry = ::readdir(opened.get())) {
       std::string_view found = entry->d_name;
       if (found.starts_with(prefix) && found.ends_with(".tmp")) {
-        ::unlinkat(::dirfd(opened.get()), entry->d_name, 0);
+        ::unlink((directory + "/" + entry->d_name).c_str());
       }
     }
   };

@@ -83,11 +83,14 @@ Result<std::vector<std::string>> interaction_files(const std::string& path) {
   return names;
 }
 
+Result<Interaction> parse_file(const std::string& text, const std::string& path) {
+  return is_yaml_name(path) ? interaction_from_yaml(text, path) : interaction_from_json(text, path);
+}
+
 Result<Interaction> load_file(const std::string& path) {
   auto text = read_file(path);
   if (!text) return text.error();
-  return is_yaml_name(path) ? interaction_from_yaml(*text, path)
-                            : interaction_from_json(*text, path);
+  return parse_file(*text, path);
 }
 
 /// Characters that every file system and shell takes; others become `_`. Cut to `limit`.
@@ -161,7 +164,10 @@ Result<void> save_directory(const std::string& path, std::vector<Interaction>& i
   // pointed at the wrong directory.
   std::unordered_set<std::string> going;
   for (const std::string& name : *present) {
-    if (!kept.contains(name) && load_file(join(path, name))) going.insert(name);
+    if (kept.contains(name)) continue;
+    auto text = read_file(join(path, name));
+    if (!text) return text.error();  // it may be one
+    if (parse_file(*text, join(path, name))) going.insert(name);
   }
   std::unordered_set<std::string> taken = kept;
   for (const std::string& name : *present) {
