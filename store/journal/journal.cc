@@ -349,6 +349,11 @@ Result<LockedJournal> LockedJournal::make(const std::string& cassette_path) {
   return journal;
 }
 
+Result<void> LockedJournal::sync() const {
+  if (fsync(descriptor_.get()) != 0) return file_error("sync the journal", path_, errno);
+  return sync_directory(directory_of(path_));
+}
+
 Result<void> LockedJournal::replace(std::string_view bytes) {
   if (!bytes.empty()) return write_file_atomically(path_, bytes);
   if (unlink(path_.c_str()) != 0 && errno != ENOENT) {

@@ -23,7 +23,8 @@
 //     end is cut off by the next to append who is alone, and passed over by who reads.
 //  3. Damage in the middle (bytes that are not a whole record) is passed over up to the next whole
 //     one, reported, and never merged; everything before and behind it counts.
-//  4. Appending does not fsync: a record survives the death of the process, not of the machine.
+//  4. Appending does not fsync: a record survives the death of the process, not of the machine. A merge does
+//     before it replaces the files of a directory cassette, which does not happen in one step.
 //
 // Thread safety: Journal from any thread; LockedJournal by one.
 #pragma once
@@ -109,6 +110,8 @@ class LockedJournal {
 
   const std::string& bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
+  /// Makes what it holds survive a power cut, too.
+  Result<void> sync() const;
   /// Replaces the journal by these bytes (whole records), or removes it when there are none.
   Result<void> replace(std::string_view bytes);
 

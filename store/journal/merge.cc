@@ -277,6 +277,10 @@ Result<MergeReport> merge_journal(const std::string& path, const std::string& ru
     if (*changed) {
       std::unordered_set<std::string> old;
       for (const Interaction& interaction : cassette.interactions) old.insert(interaction.file);
+      const bool replaces = !sorted.replacing.empty() || !sorted.rewriting.empty();
+      if (auto form = cassette_form(path); replaces && form && *form == CassetteForm::kDirectory) {
+        if (auto synced = journal.sync(); !synced) return synced.error();
+      }
       if (auto saved = save_cassette(path, cassette); !saved) return saved.error();
       for (const Interaction& interaction : cassette.interactions) {
         if (old.count(interaction.file) == 0) report.new_ids.push_back(interaction.file);
