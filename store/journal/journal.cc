@@ -265,11 +265,10 @@ Result<Descriptor> Journal::open_to_append() const {
   constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT;
   auto journal = open_locked(path_, kFlags, mode, LOCK_SH);
   if (!journal && kept_) return open_kept(journal.error());
-  if (!journal && access(directory_of(path_).c_str(), F_OK) != 0) {
-    if (auto made = make_directories(directory_of(path_)); !made) return made.error();
-    journal = open_locked(path_, kFlags, mode, LOCK_SH);
-  }
-  return journal;
+  if (journal) return journal;
+  // The directory may be missing. Not asked first: another may be making it at this moment.
+  if (auto made = make_directories(directory_of(path_)); !made) return made.error();
+  return open_locked(path_, kFlags, mode, LOCK_SH);
 }
 
 /// Of the one description, whose lock children share: it is not to be shared with who appends, only kept from

@@ -145,6 +145,25 @@ TEST_F(JournalTest, ManyThreadsAndProcessesAppendWhole) {
   EXPECT_EQ(contents().damaged_bytes, 0u);
 }
 
+// Found by killing: who came second, while the first was making the directory, recorded nothing.
+TEST_F(JournalTest, ManyMakeTheMissingDirectoryAtOnce) {
+  for (int round = 0; round < 100; ++round) {
+    const std::string path = directory_ + "/new" + std::to_string(round) + "/deep/c.yaml";
+    std::atomic<int> ready{0}, failed{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        Journal writer(path);
+        for (++ready; ready < 4;) {
+        }
+        if (!writer.append(record("x")).ok()) ++failed;
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    ASSERT_EQ(failed, 0) << round;
+  }
+}
+
 // A merger removes or replaces the file while others append: nothing goes into a file that nobody
 // will read.
 TEST_F(JournalTest, AppendsWhileTheJournalIsTakenAwayAreNotLost) {
