@@ -9,7 +9,7 @@ CXXFLAGS ?= -O2 -g
 CFLAGS ?= -O2 -g
 
 all:
-.PHONY: all deps demo test bench install uninstall clean format lint help FORCE
+.PHONY: all deps demo test soak bench install uninstall clean format lint help FORCE
 .DELETE_ON_ERROR:
 # Without built-in rules make has fewer of its own ideas, and starts faster.
 MAKEFLAGS += --no-builtin-rules
@@ -224,6 +224,11 @@ TESTS ?=
 test: all $(TEST_PRODUCTS) $(FETCHED)/test.installed
 	@BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
 
+# How long `make soak` takes.
+MINUTES ?= 10
+soak: all $(BUILD)/tests/programs/soaker $(FETCHED)/test.installed
+	@BUILD=$(abspath $(BUILD)) tests/soak $(MINUTES)
+
 demo: all $(FETCHED)/test.installed
 	@BUILD=$(abspath $(BUILD)) tests/demo
 
@@ -272,6 +277,7 @@ help:
 	@echo 'make demo      records and replays a real client, start to end'
 	@echo 'make test      all tests; TESTS="unit curl" chooses some'
 	@echo 'make bench     prints figures'
+	@echo 'make soak      records and replays for MINUTES=10, and looks whether memory stays flat'
 	@echo 'make install   into $(PREFIX) (PREFIX=, DESTDIR=); also: uninstall'
 	@echo 'make format    clang-format in place'
 	@echo 'make lint      clang-format check, white space, clang-tidy'
