@@ -8,9 +8,14 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
+#include <cstring>
 #include <random>
 #include <thread>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "store/journal/merge.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace cassette {
@@ -27,6 +32,9 @@ class JournalTest : public StoreTest {
     result.sequence = sequence;
     result.interaction = interaction("http://a/1", body, 1700000000000000);
     return result;
+  }
+  static std::uint64_t xxh64(const std::string& bytes) {
+    return XXH64(bytes.data(), bytes.size(), 0);
   }
   static std::string bodies_of(const JournalContents& contents) {
     std::string result;
@@ -109,6 +117,27 @@ TEST_F(JournalTest, DamageInTheMiddleTakesOneRecord) {
     ASSERT_EQ(bodies_of(contents), "one three ") << at;
     ASSERT_EQ(contents.damaged_bytes, two.size()) << at;
   }
+}
+
+// XXH64 of a record whose version is another: made by the frame's rules, not by the writer's code.
+TEST_F(JournalTest, RecordsOfALaterVersionAreKeptAsTheyAre) {
+  std::string one = encode_record(record("one", 1)), later = encode_record(record("later", 2));
+  later[7] = '2';
+  const std::string payload = later.substr(24, later.size() - 32);
+  const std::uint64_t sum = xxh64(later.substr(0, 16) + payload);
+  std::memcpy(later.data() + 16, &sum, sizeof sum);
+  JournalContents contents = read_journal(one + later + one, "j");
+  EXPECT_EQ(bodies_of(contents), "one one ");
+  EXPECT_EQ(contents.damaged_bytes, 0u);
+  ASSERT_EQ(contents.unknown.size(), 1u);
+  EXPECT_EQ(contents.unknown[0].first, one.size());
+  EXPECT_EQ(contents.unknown[0].second, later.size());
+  // Nobody takes it for a torn end, or merges it away.
+  write(journal(), later);
+  ASSERT_TRUE(Journal(cassette()).append(record("three", 3)).ok());
+  ASSERT_TRUE(merge_journal(cassette(), settings_.runtime_dir, std::nullopt).ok());
+  EXPECT_EQ(read(journal()), later);
+  EXPECT_EQ(saved_bodies(), "three");
 }
 
 TEST_F(JournalTest, AnyBytesAreReadWithoutHarm) {
