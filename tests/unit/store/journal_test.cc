@@ -34,7 +34,10 @@ class JournalTest : public StoreTest {
     return result;
   }
   static std::uint64_t xxh64(const std::string& bytes) {
-    return XXH64(bytes.data(), bytes.size(), 0);
+    XXH64_state_t state;
+    XXH64_reset(&state, 0);
+    XXH64_update(&state, bytes.data(), bytes.size());
+    return XXH64_digest(&state);
   }
   static std::string bodies_of(const JournalContents& contents) {
     std::string result;
@@ -153,10 +156,12 @@ TEST_F(JournalTest, AnyBytesAreReadWithoutHarm) {
 
 TEST_F(JournalTest, ManyThreadsAndProcessesAppendWhole) {
   std::vector<pid_t> children;
+  children.reserve(4);
   for (int child = 0; child < 4; ++child) {
     children.push_back(spawn([this] {
       Journal writer(cassette());
       std::vector<std::thread> threads;
+      threads.reserve(4);
       std::atomic<int> failed{0};
       for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
@@ -180,6 +185,7 @@ TEST_F(JournalTest, ManyMakeTheMissingDirectoryAtOnce) {
     const std::string path = directory_ + "/new" + std::to_string(round) + "/deep/c.yaml";
     std::atomic<int> ready{0}, failed{0};
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&] {
         Journal writer(path);
