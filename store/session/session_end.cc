@@ -141,6 +141,7 @@ bool conclude(const Settings& settings, const std::string& directory,
       std::vector<std::string> ids = played_ids(*cassette);
       if (!ids.empty()) log_error(mark_used(own.state_dir, path, ids));
     }
+    const bool removed = opened.front()->image->existed() && !cassette_exists(path);
     auto report = merge_journal(path, settings.runtime_dir, ended);
     if (!report) {
       log(LogLevel::kError, report.error().message + " (what was recorded stays in its journal)");
@@ -159,6 +160,10 @@ bool conclude(const Settings& settings, const std::string& directory,
       log(LogLevel::kWarn, path + ": the program ended with an error, so " +
                                std::to_string(report->dropped) +
                                " recorded interactions are dropped");
+    }
+    if (removed && report->merged != 0) {
+      log(LogLevel::kWarn,
+          path + ": it was removed meanwhile; a new one has what this session recorded");
     }
     if (report->merged != 0) {
       log(LogLevel::kInfo, path + ": " + std::to_string(report->merged) + " interactions merged");

@@ -45,8 +45,10 @@ static void* work(void* argument) {
   for (int i = 0; i < count; ++i) {
     char target[200], request[400], line[220];
     // Every seventh one does not fit one segment.
-    snprintf(target, sizeof target, "/text?%s.%d.%d&size=%d", tag, worker, i, i % 7 == 6 ? 60000 : 200 + i);
-    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", target, port);
+    snprintf(target, sizeof target, "/text?%s.%d.%d&size=%d", tag, worker, i,
+             i % 7 == 6 ? 60000 : 200 + i);
+    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+                          target, port);
     if (send(fd, request, (size_t)length, 0) != length || answer(fd, target) < 0) exit(3);
     length = snprintf(line, sizeof line, "%s\n", target);
     if (write(done, line, (size_t)length) != length) exit(4);

@@ -25,7 +25,8 @@ static void stop(int signal) {
 static int ask(int fd, const char* target) {
   char bytes[8192];
   size_t have = 0;
-  int length = snprintf(bytes, sizeof bytes, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", target, port);
+  int length =
+      snprintf(bytes, sizeof bytes, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", target, port);
   if (send(fd, bytes, (size_t)length, MSG_NOSIGNAL) != length) return 0;
   for (;;) {
     ssize_t n = recv(fd, bytes + have, sizeof bytes - 1 - have, 0);
@@ -34,7 +35,8 @@ static int ask(int fd, const char* target) {
     bytes[have] = '\0';
     const char* body = strstr(bytes, "\r\n\r\n");
     // "this is /text?...\n" is padded to 500 bytes.
-    if (body != NULL && bytes + have - body >= 504) return strncmp(bytes, "HTTP/1.1 200 ", 13) == 0 && strstr(body, target) != NULL;
+    if (body != NULL && bytes + have - body >= 504)
+      return strncmp(bytes, "HTTP/1.1 200 ", 13) == 0 && strstr(body, target) != NULL;
     if (body != NULL && strncmp(bytes, "HTTP/1.1 200 ", 13) != 0) return 0;
   }
 }
