@@ -9,13 +9,14 @@ CXXFLAGS ?= -O2 -g
 CFLAGS ?= -O2 -g
 
 all:
-.PHONY: all deps demo test bench fuzz test-sanitize test-sanitize-address test-sanitize-thread install uninstall clean format lint help FORCE
+.PHONY: all deps demo test bench soak fuzz test-sanitize test-sanitize-address test-sanitize-thread install uninstall clean format lint help FORCE
 .DELETE_ON_ERROR:
 # Without built-in rules make has fewer of its own ideas, and starts faster.
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 # A line a file; `make V=1` shows the commands.
 Q := $(if $(V),,@)
+comma := ,
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
 
@@ -156,11 +157,13 @@ $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 	@echo '  link    $@'
 	$(Q)$(CXX) $(STATIC_CXX) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
 
+# The system calls of the store come by tests/unit/store/faulty_disk.cc.
+WRAPPED := $(patsubst %,-Wl$(comma)--wrap=%,open close read pread write ftruncate fsync syncfs rename unlink mkdir fchmod fchown)
 $(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out preload/engine/no_destructors.cc,$(ENGINE)) $(TLS) $(HEAP) preload/hooks/bundles.cc $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
   $(BUILD)/list/ENGINE $(BUILD)/list/TLS $(BUILD)/list/CLI
 	@mkdir -p $(@D)
 	@echo '  link    $@'
-	$(Q)$(CXX) $(OWN_HEAP) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a \
+	$(Q)$(CXX) $(OWN_HEAP) $(WRAPPED) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a \
 	  -lgmock_main -lgmock -lgtest $(LIBS)
 
 define program
@@ -224,6 +227,11 @@ $(foreach f,$(BENCH),$(eval $(call benchmark,$(f))))
 TESTS ?=
 test: all $(TEST_PRODUCTS) $(FETCHED)/test.installed
 	@BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
+
+# How long `make soak` takes.
+MINUTES ?= 10
+soak: all $(BUILD)/tests/programs/soaker $(FETCHED)/test.installed
+	@BUILD=$(abspath $(BUILD)) tests/soak $(MINUTES)
 
 demo: all $(FETCHED)/test.installed
 	@BUILD=$(abspath $(BUILD)) tests/demo
@@ -321,6 +329,7 @@ help:
 	@echo 'make fuzz      each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS); FUZZ_TARGETS="uri match" chooses some'
 	@echo 'make test-sanitize   the unit tests under the address, undefined and thread sanitizers'
 	@echo 'make bench     prints figures'
+	@echo 'make soak      records and replays for MINUTES=10, and looks whether memory stays flat'
 	@echo 'make install   into $(PREFIX) (PREFIX=, DESTDIR=); also: uninstall'
 	@echo 'make format    clang-format in place'
 	@echo 'make lint      clang-format check, white space, clang-tidy'

@@ -60,12 +60,13 @@ Result<std::vector<CassetteCounts>> counts_of(const Session& session, const std:
   return counts;
 }
 
-void print_summary(const std::vector<CassetteCounts>& counts, const RunPlan& plan) {
-  for (const CassetteCounts& row : counts) {
-    const bool main = row.path == plan.cassette;
-    complain(
-        summary_line(row, main ? plan.shown : shortest_path(row.path, plan.working_directory)));
-  }
+void print_summary(const std::vector<CassetteCounts>& counts, const std::vector<NotRecorded>& notes,
+                   const RunPlan& plan) {
+  auto shown = [&plan](const std::string& path) {
+    return path == plan.cassette ? plan.shown : shortest_path(path, plan.working_directory);
+  };
+  for (const CassetteCounts& row : counts) complain(summary_line(row, shown(row.path)));
+  for (const std::string& line : not_recorded_lines(notes, shown)) complain(line);
 }
 
 /// The programs of the tree that the library could not enter (store/settings/tree.h), while it lives.
@@ -115,17 +116,21 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
     session.leave(false);
     return failed(before.error());
   }
+  const std::size_t old_notes = session.not_recorded().size();
   const NotEntered not_entered(plan);
   int status = run_and_wait(program, options, plan);
   // A summary that nobody reads any more must not change the exit status.
   std::signal(SIGPIPE, SIG_IGN);
   Result<std::vector<CassetteCounts>> now = counts_of(session, plan.cassette);
-  session.leave(status == 0);
+  std::vector<NotRecorded> notes = session.not_recorded();
+  notes.erase(notes.begin(),
+              notes.begin() + static_cast<std::ptrdiff_t>(std::min(old_notes, notes.size())));
+  const bool complete = session.leave(status == 0);
   if (!now) return status != 0 ? (complain(now.error().message), status) : failed(now.error());
   const std::vector<CassetteCounts> counts = counts_since(*before, *now);
-  print_summary(counts, plan);
+  print_summary(counts, notes, plan);
   not_entered.print();
-  return run_status(status, counts, options.fail_on_unused);
+  return run_status(status, counts, options.fail_on_unused, complete);
 }
 
 }  // namespace

@@ -35,13 +35,41 @@ std::string summary_line(const CassetteCounts& counts, const std::string& shown)
   return line;
 }
 
-int run_status(int program_status, const std::vector<CassetteCounts>& counts, bool fail_on_unused) {
+std::vector<std::string> not_recorded_lines(
+    const std::vector<NotRecorded>& notes,
+    const std::function<std::string(const std::string& path)>& shown) {
+  struct Reason {
+    const NotRecorded* first;
+    std::size_t count;
+  };
+  std::vector<Reason> reasons;
+  for (const NotRecorded& note : notes) {
+    auto same = std::find_if(reasons.begin(), reasons.end(), [&note](const Reason& reason) {
+      return reason.first->cassette == note.cassette && reason.first->why == note.why;
+    });
+    if (same == reasons.end()) {
+      reasons.push_back({&note, 1});
+    } else {
+      ++same->count;
+    }
+  }
+  std::vector<std::string> lines;
+  for (const Reason& reason : reasons) {
+    std::string line = shown(reason.first->cassette) + ": not recorded: " + reason.first->what;
+    if (reason.count > 1) line += " and " + std::to_string(reason.count - 1) + " more";
+    lines.push_back(line + ": " + reason.first->why);
+  }
+  return lines;
+}
+
+int run_status(int program_status, const std::vector<CassetteCounts>& counts, bool fail_on_unused,
+               bool complete) {
   if (program_status != 0) return program_status;
   auto any = [&counts](std::uint64_t CassetteCounts::*count) {
     return std::any_of(counts.begin(), counts.end(),
                        [count](const CassetteCounts& row) { return row.*count > 0; });
   };
-  if (any(&CassetteCounts::record_failures)) return kRunFailed;
+  if (!complete || any(&CassetteCounts::record_failures)) return kRunFailed;
   if (any(&CassetteCounts::missed)) return kMissed;
   if (fail_on_unused && any(&CassetteCounts::unused)) return kUnusedLeft;
   return kOk;

@@ -1,6 +1,7 @@
 // What `cassette run` says and answers when the program has ended. Pure functions.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,14 @@ std::vector<CassetteCounts> counts_since(const std::vector<CassetteCounts>& befo
 /// "tests/w.yaml: 12 replayed, 0 recorded, 0 missed, 2 unused" with the path as `shown`.
 std::string summary_line(const CassetteCounts& counts, const std::string& shown);
 
-/// The exit status of `cassette run`, given the program's.
-int run_status(int program_status, const std::vector<CassetteCounts>& counts, bool fail_on_unused);
+/// A line for each reason: "w.yaml: not recorded: GET http://a/ and 2 more: No space left on device".
+std::vector<std::string> not_recorded_lines(
+    const std::vector<NotRecorded>& notes,
+    const std::function<std::string(const std::string& path)>& shown);
+
+/// The exit status of `cassette run`, given the program's. `complete`: all that was recorded is in its
+/// cassette.
+int run_status(int program_status, const std::vector<CassetteCounts>& counts, bool fail_on_unused,
+               bool complete);
 
 }  // namespace cassette

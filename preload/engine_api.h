@@ -16,7 +16,7 @@ namespace cassette {
 struct RealFunctions;
 enum class Bundle;
 
-inline constexpr int kEngineVersion = 5;
+inline constexpr int kEngineVersion = 6;
 
 /// Answer of an engine function: not handled here, call the real one.
 inline constexpr int kPassThrough = -2;
@@ -111,8 +111,8 @@ struct EngineApi {
   /// The process is about to change its user, who may not open what this one may.
   void (*keep_rights)();
   /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one
-  /// that the engine works for (the child of a vfork).
-  void (*leave)();
+  /// that the engine works for (the child of a vfork). `ended_well`: with exit status 0.
+  void (*leave)(bool ended_well);
   const ProgramApi* program;
 };
 

@@ -1,6 +1,7 @@
 // See files.h. Plain system calls: a stream would hide which step failed, and why.
 #include "store/files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -14,7 +15,9 @@
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <memory>
 
+#include "store/file_size_signal.h"
 #include "store/session/descriptor.h"
 
 namespace cassette {
@@ -31,10 +34,12 @@ int open_retrying(const char* path, int flags, mode_t mode = 0) {
 }
 
 bool write_all(int descriptor, std::string_view bytes) {
+  WithoutFileSizeSignal guard;
   while (!bytes.empty()) {
     ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
     if (n < 0) {
       if (errno == EINTR) continue;
+      if (errno == EFBIG) guard.came();
       return false;
     }
     bytes.remove_prefix(static_cast<std::size_t>(n));
@@ -51,21 +56,17 @@ bool sync_retrying(int descriptor) {
   return true;
 }
 
-/// Where a chain of symbolic links ends, whether something is there or not.
-Result<std::string> follow_links(std::string path) {
-  constexpr int kMostLinks = 40;  // the kernel's own limit
-  for (int i = 0; i < kMostLinks; ++i) {
-    char target[PATH_MAX];
-    ssize_t length = ::readlink(path.c_str(), target, sizeof target);
-    if (length < 0) return path;  // no link, or nothing there
-    std::string to(target, static_cast<std::size_t>(length));
-    path = to.starts_with('/') ? to : directory_of(path) + "/" + to;
-  }
-  return file_error("write", path, ELOOP);
+/// What the temporaries for one target begin with. Hidden, so that the directory form does not take
+/// them for interactions. Short, whatever the name.
+std::string temporary_prefix(std::string_view target) {
+  std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a: of the same name the same, for ever
+  for (char c : target) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  char name[48];
+  std::snprintf(name, sizeof name, ".cassette-%016llx-", static_cast<unsigned long long>(hash));
+  return name;
 }
 
-/// Hidden, so that the directory form does not take it for an interaction. Short, whatever the name.
-std::string temporary_name() {
+std::string temporary_name(const std::string& prefix) {
   std::uint64_t random = 0;
   if (::getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random) {
     timespec now{};
@@ -74,9 +75,8 @@ std::string temporary_name() {
         static_cast<std::uint64_t>(now.tv_nsec) * 1000003u ^ static_cast<std::uint64_t>(::getpid());
   }
   char name[48];
-  std::snprintf(name, sizeof name, ".cassette-%016llx.tmp",
-                static_cast<unsigned long long>(random));
-  return name;
+  std::snprintf(name, sizeof name, "%016llx.tmp", static_cast<unsigned long long>(random));
+  return prefix + name;
 }
 
 }  // namespace
@@ -92,6 +92,18 @@ std::string directory_of(const std::string& path) {
   std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<std::string> follow_links(std::string path) {
+  constexpr int kMostLinks = 40;  // the kernel's own limit
+  for (int i = 0; i < kMostLinks; ++i) {
+    char target[PATH_MAX];
+    ssize_t length = ::readlink(path.c_str(), target, sizeof target);
+    if (length < 0) return path;  // no link, or nothing there
+    std::string to(target, static_cast<std::size_t>(length));
+    path = to.starts_with('/') ? to : directory_of(path) + "/" + to;
+  }
+  return file_error("write", path, ELOOP);
 }
 
 Result<std::string> read_file(const std::string& path) try {
@@ -126,7 +138,8 @@ Result<std::string> read_file(const std::string& path) try {
   return Error{"cannot read " + path + ": there is no memory for it"};
 }
 
-FileBatch::FileBatch(std::string directory) : directory_(std::move(directory)) {}
+FileBatch::FileBatch(std::string directory, std::string_view target)
+    : directory_(std::move(directory)), prefix_(temporary_prefix(target)) {}
 
 FileBatch::~FileBatch() {
   for (const Pending& pending : pending_) ::unlink(pending.temporary.c_str());
@@ -149,7 +162,7 @@ Result<void> FileBatch::add(const std::string& name, std::string_view bytes) {
   std::string temporary;
   int number = -1;
   do {
-    temporary = directory_ + "/" + temporary_name();
+    temporary = directory_ + "/" + temporary_name(prefix_);
     number = open_retrying(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
   } while (number < 0 && errno == EEXIST);
   if (number < 0) return file_error("write", path, errno);
@@ -195,9 +208,29 @@ Result<void> FileBatch::commit() {
 Result<void> write_file_atomically(const std::string& path, std::string_view bytes) {
   auto target = follow_links(path);
   if (!target) return target.error();
-  FileBatch batch(directory_of(*target));
-  if (auto added = batch.add(target->substr(target->rfind('/') + 1), bytes); !added) return added;
+  const std::string name = target->substr(target->rfind('/') + 1);
+  FileBatch batch(directory_of(*target), name);
+  if (auto added = batch.add(name, bytes); !added) return added;
   return batch.commit();
+}
+
+void remove_temporaries(const std::string& path) {
+  auto target = follow_links(path);
+  if (!target) return;
+  while (target->size() > 1 && target->ends_with('/')) target->pop_back();
+  const std::string name = target->substr(target->rfind('/') + 1);
+  auto sweep = [](const std::string& directory, const std::string& prefix) {
+    std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(directory.c_str()), ::closedir);
+    if (!opened) return;
+    while (const dirent* entry = ::readdir(opened.get())) {
+      std::string_view found = entry->d_name;
+      if (found.starts_with(prefix) && found.ends_with(".tmp")) {
+        ::unlink((directory + "/" + entry->d_name).c_str());
+      }
+    }
+  };
+  sweep(directory_of(*target), temporary_prefix(name));
+  sweep(*target, temporary_prefix(kWholeDirectory));
 }
 
 Result<void> make_directories(const std::string& path) {

@@ -21,12 +21,16 @@ Result<std::string> read_file(const std::string& path);
 /// and the temporary is gone.
 Result<void> write_file_atomically(const std::string& path, std::string_view bytes);
 
+/// The target of a FileBatch that writes a directory cassette.
+inline constexpr std::string_view kWholeDirectory = "/";
+
 /// Several files of one directory, each as above, that become visible together or not at all while
 /// nothing fails: the cost of the disk is paid once, not once a file. What was not committed leaves no
-/// trace.
+/// trace, unless the process dies: see remove_temporaries().
 class FileBatch {
  public:
-  explicit FileBatch(std::string directory);
+  /// `target` is what the temporaries are for: it is in their names.
+  explicit FileBatch(std::string directory, std::string_view target = kWholeDirectory);
   ~FileBatch();
   FileBatch(const FileBatch&) = delete;
   FileBatch& operator=(const FileBatch&) = delete;
@@ -42,9 +46,17 @@ class FileBatch {
     std::string target;
   };
   std::string directory_;
+  std::string prefix_;
   std::vector<Pending> pending_;
   bool all_synced_ = true;
 };
+
+/// Removes what a dead process left of writing this file, or the files of this directory. Only for one
+/// who knows that nobody else writes there now (who holds the cassette's lock).
+void remove_temporaries(const std::string& path);
+
+/// Where a chain of symbolic links ends, whether something is there or not.
+Result<std::string> follow_links(std::string path);
 
 /// The directory and the missing ones above it, 0777 less the umask. No error when it is there.
 Result<void> make_directories(const std::string& path);

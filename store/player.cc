@@ -60,6 +60,7 @@ class SessionPlayer final : public Player {
   std::string miss(const RequestView& request, const Decision& decision,
                    std::string_view detail) override;
   Result<void> record(Interaction interaction) override;
+  void not_recorded(const RequestView& request, std::string_view why) override;
   void handled(const RequestView& request, const Handled& handled) noexcept override;
 
   Result<std::uint32_t> index() override;
@@ -258,12 +259,14 @@ Result<void> SessionPlayer::record(Interaction interaction) try {
   record.pid = getpid();
   record.sequence = sequence_.fetch_add(1, std::memory_order_relaxed);
   record.interaction = std::move(interaction);
+  const std::string what = record.interaction.request.method + " " + record.interaction.uri;
   auto appended = journal_.append(record);
   if (appended) {
     cursors_.count_recorded();
     return {};
   }
   cursors_.count_record_failure();
+  session_->note_not_recorded({path_, what, appended.error().message});
   if (!told_.exchange(true)) {
     log(LogLevel::kError, "not recorded in " + cassette_path() + ": " + appended.error().message);
   }
@@ -271,6 +274,16 @@ Result<void> SessionPlayer::record(Interaction interaction) try {
 } catch (const std::exception& problem) {
   cursors_.count_record_failure();
   return Error{std::string("not recorded: ") + problem.what()};
+}
+
+void SessionPlayer::not_recorded(const RequestView& request, std::string_view why) try {
+  const NotRecorded note{
+      path_, std::string(request.method) + " " + redactor_.redact_uri(format_uri(request.uri)),
+      std::string(why)};
+  log(LogLevel::kWarn, note.what + ": " + note.why + ": not recorded");
+  session_->note_not_recorded(note);
+} catch (const std::exception& problem) {
+  log(LogLevel::kWarn, problem.what());
 }
 
 void SessionPlayer::handled(const RequestView& request, const Handled& handled) noexcept {

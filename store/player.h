@@ -118,6 +118,13 @@ class Player {
   /// run`.
   virtual Result<void> record(Interaction interaction) = 0;
 
+  /// An answer that is not recorded, because it never became whole: says so, and notes it for the
+  /// summary of `cassette run`.
+  virtual void not_recorded(const RequestView& request, std::string_view why) {
+    (void)request;
+    (void)why;
+  }
+
   /// Notes a request in the session's history. Takes no lock.
   virtual void handled(const RequestView& request, const Handled& handled) noexcept = 0;
 

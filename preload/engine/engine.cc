@@ -112,7 +112,6 @@ void Engine::send_what_is_owed() {
     connections.for_each([&](Connection& connection) { owed = connection.abandon() || owed; });
     if (owed) nanosleep(&kStep, nullptr);
   }
-  if (owed) connections.for_each([](Connection& connection) { connection.report_unfinished(); });
 }
 
 void Engine::open_cassette() {
@@ -127,13 +126,13 @@ void Engine::keep_rights() {
 
 bool Engine::owns_process() const { return process_.load(std::memory_order_relaxed) == getpid(); }
 
-void Engine::leave() {
+void Engine::leave(bool ended_well) {
   if (!owns_process()) return;
   send_what_is_owed();
   connections.for_each([](Connection& connection) { connection.program_exits(); });
   if (off_) return;
   failures.record(*deck_->current());
-  deck_->leave();
+  deck_->leave(ended_well);
 }
 
 // In the order in which they are taken elsewhere: who is in a connection asks for the others.

@@ -67,7 +67,7 @@ class Engine {
 
   /// True in the process that the engine works for; false in the child of a vfork().
   bool owns_process() const;
-  void leave();
+  void leave(bool ended_well);
 
   void before_fork();
   void after_fork_in_parent();

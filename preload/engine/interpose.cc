@@ -238,9 +238,9 @@ void interpose_keep_rights() {
   });
 }
 
-void interpose_leave() {
-  guarded([] {
-    engine().leave();
+void interpose_leave(bool ended_well) {
+  guarded([ended_well] {
+    engine().leave(ended_well);
     return 0;
   });
 }

@@ -12,6 +12,7 @@ using namespace cassette;
 extern "C" {
 
 void _exit(int status) {
+  note_exit_status(status);
   leave_session();
   real()._exit(status);
   __builtin_unreachable();

@@ -38,6 +38,8 @@ pid_t tree_root;
 std::atomic<pid_t> table_owner;
 std::atomic<pid_t> own_process;
 std::atomic<bool> main_thread_ended;
+std::atomic<int> exit_status;
+bool leaves_by_handler;
 
 // A typing error must not let a test run unrecorded, or against the real network.
 void check_settings() {
@@ -114,6 +116,13 @@ void start() {
     own_process.store(getpid(), std::memory_order_relaxed);
     main_thread_ended.store(false, std::memory_order_relaxed);
   });
+  // exit(3) tells its status to nobody else. Registered before main(), hence called behind the destructors of all
+  // libraries, ours included.
+  auto ends = [](int status, void*) {
+    note_exit_status(status);
+    leave_session();
+  };
+  leaves_by_handler = on_exit(ends, nullptr) == 0;
   note_start_environment();
   check_settings();
   const char* mode = start_environment("CASSETTE_MODE");
@@ -234,7 +243,9 @@ __attribute__((constructor)) void library_begins(int count, char** arguments, ch
   ensure_started();
 }
 
-__attribute__((destructor)) void library_ends() { leave_session(); }
+__attribute__((destructor)) void library_ends() {
+  if (!leaves_by_handler) leave_session();
+}
 
 }  // namespace
 
@@ -266,6 +277,10 @@ void main_thread_ends() {
   if (api != nullptr) api->main_thread_ends();
 }
 
+void note_exit_status(int status) {
+  if (is_own_process()) exit_status.store(status & 0xff, std::memory_order_relaxed);
+}
+
 void leave_session() {
   if (!library_active()) return;
   int saved = errno;
@@ -273,7 +288,7 @@ void leave_session() {
   if (api == nullptr && session_exists()) api = engine();
   if (api != nullptr && !inside_engine) {
     EngineCall call = enter_engine();
-    api->leave();
+    api->leave(exit_status.load(std::memory_order_relaxed) == 0);
     exit_engine(call);
   }
   errno = saved;

@@ -35,6 +35,9 @@ const EngineApi* engine();
 /// whose session exists.
 void leave_session();
 
+/// The process ends with this status: what it recorded may depend on it.
+void note_exit_status(int status);
+
 /// The main thread ends, and leaves the others.
 void main_thread_ends();
 

@@ -86,11 +86,14 @@ Result<std::vector<std::string>> interaction_files(const std::string& path) {
   return names;
 }
 
+Result<Interaction> parse_file(const std::string& text, const std::string& path) {
+  return is_yaml_name(path) ? interaction_from_yaml(text, path) : interaction_from_json(text, path);
+}
+
 Result<Interaction> load_file(const std::string& path) {
   auto text = read_file(path);
   if (!text) return text.error();
-  return is_yaml_name(path) ? interaction_from_yaml(*text, path)
-                            : interaction_from_json(*text, path);
+  return parse_file(*text, path);
 }
 
 /// Characters that every file system and shell takes; others become `_`. Cut to `limit`.
@@ -136,7 +139,11 @@ Result<std::vector<Interaction>> load_directory(const std::string& path) {
   interactions.reserve(names->size());
   for (std::string& name : *names) {
     auto interaction = load_file(join(path, name));
-    if (!interaction) return interaction.error();
+    if (!interaction) {
+      // Somebody who merges took it away since it was listed: what is there instead is behind it.
+      if (::access(join(path, name).c_str(), F_OK) != 0 && errno == ENOENT) continue;
+      return interaction.error();
+    }
     interaction->file = std::move(name);
     interactions.push_back(std::move(*interaction));
   }
@@ -151,12 +158,23 @@ Result<void> save_directory(const std::string& path, std::vector<Interaction>& i
   auto present = interaction_files(path);
   if (!present) return present.error();
 
-  std::unordered_set<std::string> taken(present->begin(), present->end());
   std::unordered_set<std::string> kept;
   for (const Interaction& interaction : interactions) {
-    if (interaction.file.empty()) continue;
-    taken.insert(interaction.file);
-    kept.insert(interaction.file);
+    if (!interaction.file.empty()) kept.insert(interaction.file);
+  }
+  // What goes, and leaves its name to what comes: recorded anew, a conversation has the same names. A file
+  // that is no interaction was not ours: a project's own package.json must survive a cassette that was
+  // pointed at the wrong directory.
+  std::unordered_set<std::string> going;
+  for (const std::string& name : *present) {
+    if (kept.contains(name)) continue;
+    auto text = read_file(join(path, name));
+    if (!text) return text.error();  // it may be one
+    if (parse_file(*text, join(path, name))) going.insert(name);
+  }
+  std::unordered_set<std::string> taken = kept;
+  for (const std::string& name : *present) {
+    if (!going.contains(name)) taken.insert(name);
   }
 
   FileBatch batch(path);
@@ -175,20 +193,17 @@ Result<void> save_directory(const std::string& path, std::vector<Interaction>& i
   if (!written.empty()) result = batch.commit();
   for (auto& [interaction, name] : written) {
     if (result) {
-      kept.insert(name);
+      going.erase(name);
       interaction->file = std::move(name);
-    } else {
+    } else if (!going.contains(name)) {
       ::unlink(join(path, name).c_str());  // its name was free before
     }
   }
   if (!result) return result;
 
-  // Only now that all the new ones are safe. A file that is no interaction was not ours: a project's own
-  // package.json must survive a cassette that was pointed at the wrong directory.
-  for (const std::string& name : *present) {
-    if (kept.contains(name)) continue;
-    std::string file = join(path, name);
-    if (!load_file(file)) continue;
+  // Only now that all the new ones are safe.
+  for (const std::string& name : going) {
+    const std::string file = join(path, name);
     if (::unlink(file.c_str()) != 0 && errno != ENOENT) return file_error("remove", file, errno);
   }
   return sync_directory(path);

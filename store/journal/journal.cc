@@ -1,14 +1,12 @@
 #include "store/journal/journal.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
-#include <csignal>
 #include <cstring>
 #include <exception>
 
@@ -16,6 +14,7 @@
 #include <xxhash.h>
 
 #include "store/cassette.h"
+#include "store/file_size_signal.h"
 #include "store/files.h"
 #include "store/formats/json.h"
 #include "store/log.h"
@@ -25,6 +24,7 @@ namespace cassette {
 namespace {
 
 constexpr std::string_view kMagic = "cassjnl1";
+constexpr std::string_view kAnyVersion = kMagic.substr(0, 7);
 constexpr std::size_t kHeadSize = 24;
 constexpr std::size_t kTailSize = 8;
 
@@ -46,9 +46,9 @@ std::uint64_t checksum(std::string_view head, std::string_view payload) {
   return XXH64_digest(&state);
 }
 
-/// The size of the whole record that begins here, or 0.
+/// The size of the whole record that begins here, of whatever version, or 0.
 std::size_t whole_record(std::string_view bytes) {
-  if (bytes.size() < kHeadSize + kTailSize || !bytes.starts_with(kMagic)) return 0;
+  if (bytes.size() < kHeadSize + kTailSize || !bytes.starts_with(kAnyVersion)) return 0;
   std::uint64_t payload = number_at(bytes, 8);
   if (payload > bytes.size() - kHeadSize - kTailSize) return 0;
   std::size_t size = kHeadSize + static_cast<std::size_t>(payload) + kTailSize;
@@ -129,33 +129,6 @@ Result<Descriptor> open_locked(const std::string& path, int flags, mode_t mode, 
   return Error{"cannot lock the journal " + path + ": it is replaced all the time"};
 }
 
-/// A file that is larger than the process may write raises SIGXFSZ, which ends the program. It is
-/// held back around the write, and taken away when it came: the error is enough.
-class WithoutFileSizeSignal {
- public:
-  WithoutFileSizeSignal() {
-    sigemptyset(&signal_);
-    sigaddset(&signal_, SIGXFSZ);
-    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
-  }
-  ~WithoutFileSizeSignal() {
-    int saved = errno;
-    if (sigismember(&before_, SIGXFSZ) == 0) {
-      timespec at_once{};
-      while (came_ && sigtimedwait(&signal_, nullptr, &at_once) < 0 && errno == EINTR) {
-      }
-      pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-    errno = saved;
-  }
-  void came() { came_ = true; }
-
- private:
-  sigset_t signal_{};
-  sigset_t before_{};
-  bool came_ = false;
-};
-
 /// 0, or the errno. In one write, that no other's comes between; hence all of it again after one that
 /// was cut short (and that finds out why it was).
 int append_whole(int descriptor, std::string_view bytes) {
@@ -206,7 +179,7 @@ bool ends_whole(int descriptor, off_t size) {
     return false;
   }
   std::string_view bytes(head, sizeof head);
-  return bytes.starts_with(kMagic) && number_at(bytes, 8) == length - kHeadSize - kTailSize;
+  return bytes.starts_with(kAnyVersion) && number_at(bytes, 8) == length - kHeadSize - kTailSize;
 }
 
 /// Rule 2. What cannot be cut off now is cut off by the next to append, or passed over.
@@ -229,6 +202,9 @@ void cut_torn_end(const std::string& path) {
 
 std::string journal_path(const std::string& cassette_path) {
   std::string path = cassette_path;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  // A circle of links is no cassette: whoever opens it says so.
+  if (auto target = follow_links(path)) path = std::move(*target);
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path + ".journal";
 }
@@ -258,13 +234,14 @@ JournalContents read_journal(std::string_view bytes, const std::string& name) {
     std::size_t size = whole_record(bytes.substr(at));
     if (size == 0) {
       // Not a record: on to the next place that may be one.
-      std::size_t next = std::min(bytes.find(kMagic, at + 1), bytes.size());
+      std::size_t next = std::min(bytes.find(kAnyVersion, at + 1), bytes.size());
       contents.damaged_bytes += next - at;
       at = next;
       continue;
     }
     JournalRecord record;
-    if (decode_payload(bytes.substr(at + kHeadSize, size - kHeadSize - kTailSize), name, record)) {
+    if (bytes.substr(at).starts_with(kMagic) &&
+        decode_payload(bytes.substr(at + kHeadSize, size - kHeadSize - kTailSize), name, record)) {
       record.offset = at;
       record.size = size;
       contents.records.push_back(std::move(record));
@@ -288,11 +265,10 @@ Result<Descriptor> Journal::open_to_append() const {
   constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT;
   auto journal = open_locked(path_, kFlags, mode, LOCK_SH);
   if (!journal && kept_) return open_kept(journal.error());
-  if (!journal && access(directory_of(path_).c_str(), F_OK) != 0) {
-    if (auto made = make_directories(directory_of(path_)); !made) return made.error();
-    journal = open_locked(path_, kFlags, mode, LOCK_SH);
-  }
-  return journal;
+  if (journal) return journal;
+  // The directory may be missing. Not asked first: another may be making it at this moment.
+  if (auto made = make_directories(directory_of(path_)); !made) return made.error();
+  return open_locked(path_, kFlags, mode, LOCK_SH);
 }
 
 /// Of the one description, whose lock children share: it is not to be shared with who appends, only kept from
@@ -370,6 +346,11 @@ Result<LockedJournal> LockedJournal::make(const std::string& cassette_path) {
   journal.descriptor_ = std::move(*descriptor);
   journal.bytes_ = std::move(*bytes);
   return journal;
+}
+
+Result<void> LockedJournal::sync() const {
+  if (fsync(descriptor_.get()) != 0) return file_error("sync the journal", path_, errno);
+  return sync_directory(directory_of(path_));
 }
 
 Result<void> LockedJournal::replace(std::string_view bytes) {

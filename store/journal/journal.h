@@ -1,29 +1,8 @@
 // The journal beside a cassette: interactions that were recorded and not merged yet. Each is
 // appended before the last byte of its response reaches the program, by any thread of any process.
 //
-// <cassette>.journal (of a directory cassette: <directory>.journal) is a run of records:
-//
-//   offset  size  what
-//   0       8     magic "cassjnl1" (its last character is the version)
-//   8       8     length of the payload, little-endian
-//   16      8     XXH64, seed 0, of the 16 bytes before and the payload
-//   24      ...   payload: a line "<session token> <mode> <began> <pid> <sequence>\n", where
-//                 <began> is when the request began, in nanoseconds since 1970, and <sequence>
-//                 counts the process's records; then the interaction, redacted, as one line of
-//                 native JSON
-//   end-8   8     length of the whole record, little-endian: tells in O(1) whether a file
-//                 ends in a whole one
-//
-// Rules
-//  1. Who merges or cuts holds flock(LOCK_EX) on the file, who appends LOCK_SH, and has checked behind
-//     it that the path still leads to that file: a merger unlinks or replaces it. The kernel frees the
-//     lock of the dead. Those who append do not wait for each other, in case one is stopped: a record
-//     is one write(2) with O_APPEND, which the kernel does not mix with another's.
-//  2. A record is whole or it is not there: what a killed writer or a full disk left torn at the
-//     end is cut off by the next to append who is alone, and passed over by who reads.
-//  3. Damage in the middle (bytes that are not a whole record) is passed over up to the next whole
-//     one, reported, and never merged; everything before and behind it counts.
-//  4. Appending does not fsync: a record survives the death of the process, not of the machine.
+// Its format and the rules that keep it whole are in docs/durability.md; "rule n" means those. Knows nothing
+// of how it is merged (merge.h).
 //
 // Thread safety: Journal from any thread; LockedJournal by one.
 #pragma once
@@ -109,6 +88,8 @@ class LockedJournal {
 
   const std::string& bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
+  /// Makes what it holds survive a power cut, too.
+  Result<void> sync() const;
   /// Replaces the journal by these bytes (whole records), or removes it when there are none.
   Result<void> replace(std::string_view bytes);
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #define XXH_INLINE_ALL
@@ -22,7 +24,8 @@ namespace {
 struct KeyHash {
   std::size_t operator()(const MatchKey& key) const { return static_cast<std::size_t>(key.low); }
 };
-using Counts = std::unordered_map<MatchKey, std::size_t, KeyHash>;
+
+using Records = std::vector<JournalRecord*>;
 
 /// What makes two interactions the same recording. Header fields stay out: a cassette's format may
 /// put fields of one name together.
@@ -49,67 +52,89 @@ MatchKey fingerprint(const Interaction& interaction) {
   return {hash.high64, hash.low64};
 }
 
-void sort_by_beginning(std::vector<JournalRecord*>& records) {
+void sort_by_beginning(Records& records) {
   std::stable_sort(
       records.begin(), records.end(), [](const JournalRecord* a, const JournalRecord* b) {
         return std::tie(a->began, a->pid, a->sequence) < std::tie(b->began, b->pid, b->sequence);
       });
 }
 
-/// Takes off the records that the cassette has already: their merger died before it removed the
-/// journal.
-void drop_merged(std::vector<JournalRecord*>& records, const Cassette& cassette) {
-  if (records.empty() || cassette.interactions.empty()) return;
+/// The interactions of the cassette that stand for these records already, because their merger died
+/// before it removed the journal. Takes their records off.
+std::vector<bool> take_off_merged(Records& records, const Cassette& cassette) {
+  std::vector<bool> known(cassette.interactions.size(), false);
+  if (records.empty() || cassette.interactions.empty()) return known;
   // Only what was recorded at one of the same instants can be the same: saves hashing the others.
-  std::unordered_map<std::int64_t, bool> instants;
+  std::unordered_set<std::int64_t> instants;
   for (const JournalRecord* record : records) {
-    instants[record->interaction.recorded_at.value_or(0)] = true;
+    instants.insert(record->interaction.recorded_at.value_or(0));
   }
-  Counts there;
-  for (const Interaction& interaction : cassette.interactions) {
+  std::unordered_multimap<MatchKey, std::size_t, KeyHash> there;
+  for (std::size_t i = cassette.interactions.size(); i-- > 0;) {
+    const Interaction& interaction = cassette.interactions[i];
     if (instants.count(interaction.recorded_at.value_or(0)) != 0) {
-      ++there[fingerprint(interaction)];
+      there.emplace(fingerprint(interaction), i);
     }
   }
-  std::erase_if(records, [&there](const JournalRecord* record) {
+  std::erase_if(records, [&](const JournalRecord* record) {
     auto found = there.find(fingerprint(record->interaction));
-    if (found == there.end() || found->second == 0) return false;
-    --found->second;
+    if (found == there.end()) return false;
+    known[found->second] = true;
+    there.erase(found);
     return true;
   });
+  return known;
 }
 
-/// Takes the old interactions that a new one takes the place of out of the cassette.
-void drop_replaced(Cassette& cassette, const std::vector<JournalRecord*>& replacing,
-                   const Matcher& matcher) {
-  std::unordered_multimap<MatchKey, const Headers*, KeyHash> keys;
-  for (const JournalRecord* record : replacing) {
-    keys.emplace(matcher.key(view_of(record->interaction)), &record->interaction.request.headers);
+/// Takes interactions out of the cassette, but for those that are marked in `stay`.
+template <typename Goes>
+void take_out(Cassette& cassette, const std::vector<bool>& stay, Goes goes) {
+  std::vector<Interaction> left;
+  left.reserve(cassette.interactions.size());
+  for (std::size_t i = 0; i < cassette.interactions.size(); ++i) {
+    Interaction& interaction = cassette.interactions[i];
+    if (stay[i] || !goes(interaction)) left.push_back(std::move(interaction));
   }
-  std::erase_if(cassette.interactions, [&](const Interaction& old) {
-    auto [begin, end] = keys.equal_range(matcher.key(view_of(old)));
-    return std::any_of(begin, end, [&](const auto& entry) {
-      return matcher.headers_match(old.request.headers, *entry.second);
-    });
-  });
+  cassette.interactions = std::move(left);
 }
+
+/// Old interactions that new ones take the place of.
+class Replaced {
+ public:
+  Replaced(const Records& replacing, const Matcher& matcher) : matcher_(matcher) {
+    for (const JournalRecord* record : replacing) {
+      keys_.emplace(matcher.key(view_of(record->interaction)),
+                    &record->interaction.request.headers);
+    }
+  }
+  bool operator()(const Interaction& old) const {
+    auto [begin, end] = keys_.equal_range(matcher_.key(view_of(old)));
+    return std::any_of(begin, end, [&](const auto& entry) {
+      return matcher_.headers_match(old.request.headers, *entry.second);
+    });
+  }
+
+ private:
+  const Matcher& matcher_;
+  std::unordered_multimap<MatchKey, const Headers*, KeyHash> keys_;
+};
 
 /// What is to become of each record.
 struct Sorted {
-  std::vector<JournalRecord*> adding, replacing, rewriting;
+  Records adding, replacing, rewriting;
   std::vector<const JournalRecord*> staying;
   std::size_t dropped = 0;
+  std::size_t of_session = 0;
 };
 
 Sorted sort_out(JournalContents& contents, const std::string& runtime_dir,
                 const std::optional<EndedSession>& session) {
-  std::size_t of_session = 0;
+  Sorted sorted;
   if (session) {
     for (const JournalRecord& record : contents.records) {
-      if (record.session == session->token) ++of_session;
+      if (record.session == session->token) ++sorted.of_session;
     }
   }
-  Sorted sorted;
   std::unordered_map<std::string, bool> alive;
   for (JournalRecord& record : contents.records) {
     bool ours = session && record.session == session->token;
@@ -122,13 +147,15 @@ Sorted sort_out(JournalContents& contents, const std::string& runtime_dir,
       }
     }
     bool replaces = record.mode == RecordMode::kAll || record.mode == RecordMode::kRewrite;
-    if (!ours || session->died || !replaces) {
+    if (!ours || session->died) {
       sorted.adding.push_back(&record);
-    } else if (!session->ended_well) {
+    } else if (!session->ended_well && (replaces || session->discards)) {
       ++sorted.dropped;
+    } else if (!replaces) {
+      sorted.adding.push_back(&record);
     } else if (record.mode == RecordMode::kAll && session->matcher != nullptr) {
       sorted.replacing.push_back(&record);
-    } else if (record.mode == RecordMode::kRewrite && session->recorded <= of_session) {
+    } else if (record.mode == RecordMode::kRewrite && session->recorded <= sorted.of_session) {
       sorted.rewriting.push_back(&record);
     } else {
       sorted.adding.push_back(&record);
@@ -150,22 +177,71 @@ std::string remaining(const std::string& bytes, const Sorted& sorted,
   return kept;
 }
 
-void append_all(Cassette& cassette, std::vector<JournalRecord*>& records) {
+/// Puts the records where their requests began: behind the old ones, but for what was merged by others
+/// meanwhile and began later. Older interactions keep the order that somebody may have given them.
+void add_all(Cassette& cassette, Records& records) {
+  if (records.empty()) return;
   sort_by_beginning(records);
+  auto began_later = [](const Interaction& old, const JournalRecord* record) {
+    return old.recorded_at.value_or(0) > record->interaction.recorded_at.value_or(0);
+  };
+  std::vector<Interaction>& all = cassette.interactions;
+  std::size_t begin = all.size();
+  while (begin > 0 && began_later(all[begin - 1], records.front())) --begin;
+  std::vector<Interaction> later(
+      std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(begin)),
+      std::make_move_iterator(all.end()));
+  all.resize(begin);
+  auto next = later.begin();
   for (JournalRecord* record : records) {
-    cassette.interactions.push_back(std::move(record->interaction));
+    while (next != later.end() && !began_later(*next, record)) all.push_back(std::move(*next++));
+    all.push_back(std::move(record->interaction));
   }
+  all.insert(all.end(), std::make_move_iterator(next), std::make_move_iterator(later.end()));
 }
 
 /// For readers: what is not merged has no place in a file yet, but needs an id all the same.
-void append_unmerged(Cassette& cassette, std::vector<JournalRecord*>& records) {
+void add_unmerged(Cassette& cassette, Records& records) {
   for (JournalRecord* record : records) {
     char id[17];
     std::snprintf(id, sizeof id, "%016llx",
                   static_cast<unsigned long long>(fingerprint(record->interaction).high));
     record->interaction.id = id;
   }
-  append_all(cassette, records);
+  add_all(cassette, records);
+}
+
+/// The cassette, with what is to come into it. False: it has that already.
+Result<bool> bring_in(const std::string& path, Sorted& sorted, const Matcher* matcher,
+                      Cassette& cassette, MergeReport& report) {
+  if (cassette_exists(path)) {
+    // Also before it is replaced as a whole: what does not parse is never overwritten.
+    auto loaded = load_cassette(path);
+    if (!loaded) return loaded.error();
+    cassette = std::move(*loaded);
+  }
+  const std::size_t before = cassette.interactions.size();
+  Records incoming;
+  auto add = [&incoming](const Records& records) {
+    incoming.insert(incoming.end(), records.begin(), records.end());
+  };
+  if (!sorted.rewriting.empty()) {
+    std::vector<bool> known = take_off_merged(sorted.rewriting, cassette);
+    take_out(cassette, known, [](const Interaction&) { return true; });
+    add(sorted.rewriting);
+  }
+  if (!sorted.replacing.empty()) {
+    const Replaced replaced(sorted.replacing, *matcher);
+    std::vector<bool> known = take_off_merged(sorted.replacing, cassette);
+    take_out(cassette, known, replaced);
+    add(sorted.replacing);
+  }
+  take_off_merged(sorted.adding, cassette);
+  add(sorted.adding);
+  const bool changed = cassette.interactions.size() != before || !incoming.empty();
+  report.merged = incoming.size();
+  add_all(cassette, incoming);
+  return changed;
 }
 
 }  // namespace
@@ -190,30 +266,24 @@ Result<MergeReport> merge_journal(const std::string& path, const std::string& ru
   Sorted sorted = sort_out(contents, runtime_dir, session);
   report.kept = sorted.staying.size();
   report.dropped = sorted.dropped;
+  report.of_session = sorted.of_session;
 
+  remove_temporaries(path);
+  remove_temporaries(journal.path());
   if (!sorted.adding.empty() || !sorted.replacing.empty() || !sorted.rewriting.empty()) {
     Cassette cassette;
-    if (cassette_exists(path)) {
-      // Also before it is replaced as a whole: what does not parse is never overwritten.
-      auto loaded = load_cassette(path);
-      if (!loaded) return loaded.error();
-      cassette = std::move(*loaded);
-    }
-    if (!sorted.rewriting.empty()) cassette.interactions.clear();
-    drop_merged(sorted.adding, cassette);
-    if (!sorted.replacing.empty()) drop_replaced(cassette, sorted.replacing, *session->matcher);
-    std::vector<JournalRecord*> incoming = std::move(sorted.adding);
-    incoming.insert(incoming.end(), sorted.replacing.begin(), sorted.replacing.end());
-    incoming.insert(incoming.end(), sorted.rewriting.begin(), sorted.rewriting.end());
-    if (!incoming.empty()) {
-      std::size_t before = cassette.interactions.size();
-      append_all(cassette, incoming);
+    auto changed = bring_in(path, sorted, session ? session->matcher : nullptr, cassette, report);
+    if (!changed) return changed.error();
+    if (*changed) {
+      std::unordered_set<std::string> old;
+      for (const Interaction& interaction : cassette.interactions) old.insert(interaction.file);
+      const bool replaces = !sorted.replacing.empty() || !sorted.rewriting.empty();
+      if (auto form = cassette_form(path); replaces && form && *form == CassetteForm::kDirectory) {
+        if (auto synced = journal.sync(); !synced) return synced.error();
+      }
       if (auto saved = save_cassette(path, cassette); !saved) return saved.error();
-      report.merged = incoming.size();
-      for (std::size_t i = before; i < cassette.interactions.size(); ++i) {
-        if (!cassette.interactions[i].file.empty()) {
-          report.new_ids.push_back(cassette.interactions[i].file);
-        }
+      for (const Interaction& interaction : cassette.interactions) {
+        if (old.count(interaction.file) == 0) report.new_ids.push_back(interaction.file);
       }
     }
   }
@@ -232,19 +302,16 @@ Result<Cassette> load_with_journal(const std::string& path) try {
   JournalContents contents;
   auto bytes = read_file(journal);
   if (bytes) contents = read_journal(*bytes, journal);
-  if (contents.records.empty() || cassette_exists(path)) {
-    auto cassette = load_cassette(path);
-    if (!cassette || contents.records.empty()) return cassette;
-    std::vector<JournalRecord*> records;
-    for (JournalRecord& record : contents.records) records.push_back(&record);
-    drop_merged(records, *cassette);
-    append_unmerged(*cassette, records);
-    return cassette;
-  }
-  Cassette cassette;
-  std::vector<JournalRecord*> records;
+  Records records;
   for (JournalRecord& record : contents.records) records.push_back(&record);
-  append_unmerged(cassette, records);
+  Cassette cassette;
+  if (records.empty() || cassette_exists(path)) {
+    auto loaded = load_cassette(path);
+    if (!loaded) return loaded;
+    cassette = std::move(*loaded);
+    take_off_merged(records, cassette);
+  }
+  add_unmerged(cassette, records);
   return cassette;
 } catch (const std::exception& problem) {
   return Error{"cannot read " + path + ": " + problem.what()};

@@ -6,18 +6,7 @@
 // journal whose records are in the cassette already: they are recognised (same request, same
 // answer, same microsecond) and not merged twice.
 //
-// What becomes of a record depends on its record mode and on how its session ended:
-//
-//   session               once, new_episodes   all                        rewrite
-//   ended well            added                takes its match's place    replaces the cassette
-//   ended with an error   added                dropped                    dropped
-//   died (nobody ended)   added                added                      added
-//   still alive           stays in the journal
-//
-// What takes an old one's place is played once, whatever `times` and `priority` somebody gave to that:
-// the program has been asked how often, in which order.
-//
-// "Added": behind the old ones, in the order in which the requests began.
+// What becomes of which record, and where it goes, is in docs/durability.md.
 #pragma once
 
 #include <cstddef>
@@ -37,6 +26,8 @@ struct EndedSession {
   std::string token;
   bool ended_well = false;
   bool died = true;  ///< nobody said how it ended
+  bool discards =
+      false;  ///< ended with an error, nothing of it is kept (CASSETTE_DISCARD_ON_FAILURE)
   /// How many records it wrote: when the journal has fewer (somebody elsewhere merged a part as of
   /// a dead session), `rewrite` adds instead of replacing, so that nothing is lost.
   std::uint64_t recorded = 0;
@@ -44,10 +35,10 @@ struct EndedSession {
 };
 
 struct MergeReport {
-  std::size_t merged = 0;  ///< interactions that came into the cassette
-  std::size_t dropped =
-      0;                 ///< recorded by `all` or `rewrite` in a session that ended with an error
-  std::size_t kept = 0;  ///< left in the journal: of living sessions
+  std::size_t merged = 0;            ///< interactions that came into the cassette
+  std::size_t dropped = 0;           ///< because the session ended with an error
+  std::size_t kept = 0;              ///< left in the journal: of living sessions
+  std::size_t of_session = 0;        ///< records of the session that is ended which the journal had
   std::uint64_t damaged_bytes = 0;   ///< of the journal that were not a whole record
   std::vector<std::string> new_ids;  ///< of a directory cassette: the files that were written
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "store/cassette.h"
+#include "store/files.h"
 #include "store/journal/journal.h"
 #include "store/journal/merge.h"
 #include "store/journal/usage.h"
@@ -47,6 +48,7 @@ Result<std::vector<std::string>> prune_cassette(const Settings& settings, const 
   if (!merged) return merged.error();
   auto journal = LockedJournal::make(path);
   if (!journal) return journal.error();
+  remove_temporaries(path);
   Result<std::vector<std::string>> result = [&]() -> Result<std::vector<std::string>> {
     auto cassette = load_cassette(path);
     if (!cassette) return cassette.error();

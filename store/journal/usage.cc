@@ -73,6 +73,7 @@ Result<void> update(const std::string& state_dir, const std::string& given, Chan
   if (ids->size() == before) return {};  // changes only add, or only take away
   std::string text = path + "\n";
   for (const std::string& id : *ids) text += id + "\n";
+  remove_temporaries(file);
   return write_file_atomically(file, text);
 } catch (const std::exception& problem) {
   return Error{"cannot note what was used of " + given + ": " + problem.what()};

@@ -21,7 +21,7 @@ namespace {
 
 constexpr char kMagic[8] = {'c', 'a', 's', 's', 'c', 'u', 'r', '\n'};
 constexpr char kHintsMagic[8] = {'c', 'a', 's', 's', 'h', 'i', 'n', '\n'};
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 
 /// Tells interactions from others: two images of one cassette that share cursors must have the same.
 std::uint64_t fingerprint(const Image& image) {
@@ -173,7 +173,8 @@ void Cursors::play_again(std::uint32_t interaction, std::uint32_t round) {
 void Cursors::count_replayed() {
   // Neighbours in time are not neighbours in memory: threads, and processes, count apart.
   static std::atomic<unsigned> next{static_cast<unsigned>(getpid())};
-  [[gnu::tls_model("initial-exec")]] static thread_local const unsigned shard = next.fetch_add(1, std::memory_order_relaxed) % kShards;
+  [[gnu::tls_model("initial-exec")]] static thread_local const unsigned shard =
+      next.fetch_add(1, std::memory_order_relaxed) % kShards;
   header().shards[shard].replayed.fetch_add(1, std::memory_order_relaxed);
 }
 

@@ -5,7 +5,7 @@
 //   0      magic "casscur\n", u32 version, u32 number of interactions n, u64 fingerprint of them
 //   64     u64 state           round << 32 | position
 //   128    u32 ended, u32 held
-//   192    u64 missed, recorded, record_failures
+//   192    u64 missed, recorded, record_failures, settled
 //   256    16 x u64 replayed   64 bytes apart: a thread counts in one of them
 //   1280   u64 turns[n]        round << 33 | played << 32 | count
 // Bytes of `hints`, one for each match settings, because they decide about the groups:
@@ -115,6 +115,11 @@ class Cursors {
   void count_recorded() { header().recorded.fetch_add(1, std::memory_order_relaxed); }
   void count_record_failure() { header().record_failures.fetch_add(1, std::memory_order_relaxed); }
 
+  /// So many of the recorded ones are out of the journal: merged, or dropped on purpose.
+  void count_settled(std::uint64_t records) {
+    header().settled.fetch_add(records, std::memory_order_relaxed);
+  }
+
   /// Ever, in any round, or since forget_played().
   bool played(std::uint32_t interaction) const;
   /// Nothing was played. What is used up stays so.
@@ -129,6 +134,7 @@ class Cursors {
   std::uint64_t record_failures() const {
     return header().record_failures.load(std::memory_order_relaxed);
   }
+  std::uint64_t settled() const { return header().settled.load(std::memory_order_relaxed); }
 
  private:
   using Word = std::atomic<std::uint64_t>;
@@ -153,6 +159,7 @@ class Cursors {
     alignas(64) Word missed;
     Word recorded;
     Word record_failures;
+    Word settled;
     struct alignas(64) Shard {
       Word replayed;
     } shards[kShards];

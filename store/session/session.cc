@@ -200,20 +200,31 @@ bool Session::is_still_there() const {
 
 std::string Session::name() const { return name_of(identity_); }
 
-void Session::leave(bool ended_well) {
-  if (alive_ == nullptr) return;
+bool Session::leave(bool ended_well) {
+  if (alive_ == nullptr) return true;
   bool there = is_still_there();
   bool named = identity_.kind == SessionIdentity::Kind::kNamed;
   if (named && there) {
-    // It may have further users: only what went wrong is worth noting.
-    if (!ended_well) note_ending(directory_, false);
+    // It may have further users: only what went wrong is worth noting. Of a script's children its own
+    // status tells.
+    auto tree = identity_of(tree_id_);
+    const bool asked = !tree || tree->root_is_this_process();
+    if (!ended_well && asked) note_ending(directory_, false, settings_.discard_on_failure);
     utimensat(AT_FDCWD, (directory_ + "/alive").c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
   } else if (there && identity_.root_is_this_process()) {
     // Before the lock is given up: one who leaves behind us relies on it that we have ended.
-    note_ending(directory_, ended_well);
+    note_ending(directory_, ended_well, settings_.discard_on_failure);
   }
   abandon();
-  if (there) end_if_last(settings_, identity_);
+  return !there || end_if_last(settings_, identity_);
 }
+
+void Session::note_not_recorded(const NotRecorded& note) const {
+  const std::string tree = sessions_directory(settings_.runtime_dir) + "/" + tree_id_;
+  const bool of_process = identity_.kind == SessionIdentity::Kind::kProcess;
+  write_note(of_process && !tree_id_.empty() && exists(tree + "/alive") ? tree : directory_, note);
+}
+
+std::vector<NotRecorded> Session::not_recorded() const { return read_notes(directory_); }
 
 }  // namespace cassette

@@ -18,6 +18,8 @@
 //                                 wins; it is there when its .hints are. A damaged one is replaced
 //           <settings key>.hints
 //         ended-well ended-failed how the root of the tree ended, once it has
+//         discarded             it ended with an error, and wants nothing kept of what it recorded
+//         not-recorded          what could not be recorded, and why: for the summary
 //         totals                  what sessions of scope `process` inside this tree came to
 //       .ended-<token>/           a session whose last process is merging it, or died at that
 //       .new-<pid>-<n>/           a session that is being made
@@ -95,6 +97,13 @@ struct CassetteCounts {
   std::uint64_t unused = 0;        ///< of these, not played in this session
 };
 
+/// A request whose answer is not in the cassette although it was to be recorded.
+struct NotRecorded {
+  std::string cassette;
+  std::string what;  ///< method and URI, redacted
+  std::string why;
+};
+
 /// The compiled cassette and its positions, shared by all processes of a session.
 struct OpenCassette {
   std::shared_ptr<const Image> image;
@@ -137,8 +146,14 @@ class Session {
   /// Leaves. `ended_well` is what the program says (exit status 0) and counts for the root of a
   /// tree, a session of scope `process`, and any process of a named session: it decides about
   /// `rewrite` and `all`. The last one out merges what was recorded and harvests what was played.
-  /// Errors are logged. The cassettes that were opened stay usable. The second call does nothing.
-  void leave(bool ended_well);
+  /// Of the processes of a named one only the root of a tree is asked. False: not all that was recorded
+  /// is in its cassette; what was wrong is logged. The cassettes that were opened stay usable. The
+  /// second call does nothing.
+  bool leave(bool ended_well);
+
+  /// For the summary of `cassette run`; with scope `process`, that of the tree.
+  void note_not_recorded(const NotRecorded& note) const;
+  std::vector<NotRecorded> not_recorded() const;
 
   /// After fork(), in the child, for scope `process`: the parent's session is not the child's.
   void abandon();

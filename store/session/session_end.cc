@@ -97,8 +97,20 @@ void note_totals(const Settings& settings, const std::string& tree,
   }
 }
 
-/// Harvests and merges. The caller holds the lock.
-void conclude(const Settings& settings, const std::string& directory,
+/// What was recorded and is neither in the journal nor has been merged: somebody removed the journal, or
+/// the directory, or merged it elsewhere.
+std::uint64_t missing_of(const std::vector<const OpenCassette*>& opened, std::uint64_t in_journal) {
+  std::uint64_t recorded = 0, there = in_journal;
+  for (const OpenCassette* cassette : opened) {
+    recorded += cassette->cursors->recorded();
+    there += cassette->cursors->settled();
+  }
+  return recorded > there ? recorded - there : 0;
+}
+
+/// Harvests and merges. The caller holds the lock. False: something that was recorded is not in its
+/// cassette, and that is logged.
+bool conclude(const Settings& settings, const std::string& directory,
               const SessionIdentity& identity, const AliveText& text, bool left) {
   std::vector<OpenCassette> cassettes = open_all_cassettes(directory);
   std::map<std::string, std::vector<const OpenCassette*>> by_path;
@@ -107,8 +119,10 @@ void conclude(const Settings& settings, const std::string& directory,
   }
   if (identity.kind == SessionIdentity::Kind::kProcess) note_totals(settings, text.tree, cassettes);
 
+  bool complete = true;
   EndedSession ended;
   ended.token = text.token;
+  ended.discards = exists(directory + kDiscarded);
   bool failed = exists(directory + kEndedFailed);
   if (identity.kind == SessionIdentity::Kind::kNamed) {
     ended.died = !left;
@@ -127,41 +141,56 @@ void conclude(const Settings& settings, const std::string& directory,
       std::vector<std::string> ids = played_ids(*cassette);
       if (!ids.empty()) log_error(mark_used(own.state_dir, path, ids));
     }
+    const bool removed = opened.front()->image->existed() && !cassette_exists(path);
     auto report = merge_journal(path, settings.runtime_dir, ended);
     if (!report) {
       log(LogLevel::kError, report.error().message + " (what was recorded stays in its journal)");
+      complete = false;
       continue;
     }
+    if (std::uint64_t missing = missing_of(opened, report->of_session); missing != 0) {
+      log(LogLevel::kError,
+          path + ": " + std::to_string(missing) +
+              " recorded interactions are gone: the journal was removed meanwhile");
+      complete = false;
+    }
+    opened.front()->cursors->count_settled(report->of_session);
     if (!report->new_ids.empty()) log_error(forget_used(own.state_dir, path, report->new_ids));
     if (report->dropped != 0) {
       log(LogLevel::kWarn, path + ": the program ended with an error, so " +
                                std::to_string(report->dropped) +
-                               " recorded interactions are dropped and the old ones stay");
+                               " recorded interactions are dropped");
+    }
+    if (removed && report->merged != 0) {
+      log(LogLevel::kWarn,
+          path + ": it was removed meanwhile; a new one has what this session recorded");
     }
     if (report->merged != 0) {
       log(LogLevel::kInfo, path + ": " + std::to_string(report->merged) + " interactions merged");
     }
   }
+  return complete;
 }
 
-/// The caller holds the lock on `alive`, which is still that of `directory`.
-void end_locked(const Settings& settings, const std::string& directory,
+/// The caller holds the lock on `alive`, which is still that of `directory`. As conclude().
+bool end_locked(const Settings& settings, const std::string& directory,
                 const SessionIdentity& identity, const Descriptor& alive) {
   auto text = read_alive_text(alive.get());
   if (!text) {
     log(LogLevel::kWarn, "the session " + directory + " is damaged and removed");
     remove_session_directory(directory);
-    return;
+    return false;
   }
   std::string away =
       sessions_directory(settings.runtime_dir) + "/" + std::string(kEnded) + text->token;
   if (rename(directory.c_str(), away.c_str()) != 0) {
     log(LogLevel::kError, file_error("end the session", directory, errno).message);
-    return;
+    return false;
   }
   free_place(settings.runtime_dir, away);
-  conclude(settings, away, identity, *text, false);
+  const bool complete = conclude(settings, away, identity, *text, false);
   remove_session_directory(away);
+  return complete;
 }
 
 /// One that was renamed away by a process that died while it merged.
@@ -190,17 +219,19 @@ std::uint64_t work_in(const std::string& directory) {
 /// Of a named session, which goes on: who comes meanwhile joins it, and need not wait for one who
 /// takes long, or is stopped. Who leaves meanwhile finds it locked and relies on us: hence again, as
 /// long as something was done. The caller holds the lock, and does not hold it any more after this.
-void conclude_named(const Settings& settings, const std::string& directory,
+bool conclude_named(const Settings& settings, const std::string& directory,
                     const SessionIdentity& identity, const AliveText& text,
                     const Descriptor& alive) {
   std::uint64_t before = 0;
+  bool complete = true;
   do {
     // At once: until then nobody can join. Not one step: should another be faster, it is his.
-    if (flock(alive.get(), LOCK_SH | LOCK_NB) != 0) return;
+    if (flock(alive.get(), LOCK_SH | LOCK_NB) != 0) return complete;
     before = work_in(directory);
-    conclude(settings, directory, identity, text, true);
+    complete = conclude(settings, directory, identity, text, true);
     flock(alive.get(), LOCK_UN);
   } while (work_in(directory) != before && lock_to_end(alive));
+  return complete;
 }
 
 bool has_ended(const std::string& directory, const SessionIdentity& identity) {
@@ -210,19 +241,18 @@ bool has_ended(const std::string& directory, const SessionIdentity& identity) {
 
 }  // namespace
 
-void end_if_last(const Settings& settings, const SessionIdentity& identity) try {
+bool end_if_last(const Settings& settings, const SessionIdentity& identity) try {
   std::string directory = sessions_directory(settings.runtime_dir) + "/" + identity.id;
   bool named = identity.kind == SessionIdentity::Kind::kNamed;
-  if (!named && !identity.root_is_this_process() && !has_ended(directory, identity)) return;
+  if (!named && !identity.root_is_this_process() && !has_ended(directory, identity)) return true;
   Descriptor alive = open_alive(directory);
-  if (!lock_to_end(alive) || !leads_to_open_file(directory + "/alive", alive.get())) return;
-  if (!named) {
-    end_locked(settings, directory, identity, alive);
-  } else if (auto text = read_alive_text(alive.get())) {
-    conclude_named(settings, directory, identity, *text, alive);
-  }
+  if (!lock_to_end(alive) || !leads_to_open_file(directory + "/alive", alive.get())) return true;
+  if (!named) return end_locked(settings, directory, identity, alive);
+  auto text = read_alive_text(alive.get());
+  return !text || conclude_named(settings, directory, identity, *text, alive);
 } catch (const std::exception& problem) {
   log(LogLevel::kError, std::string("cannot end the session: ") + problem.what());
+  return false;
 }
 
 void end_if_expired(const Settings& settings, const SessionIdentity& identity) try {
@@ -280,7 +310,7 @@ void end_session(const Settings& settings, std::string_view tree, bool ended_wel
   if (!identity || identity->kind != SessionIdentity::Kind::kTree) return;
   std::string directory = sessions_directory(settings.runtime_dir) + "/" + identity->id;
   if (!exists(directory) || !identity->root_is_this_process()) return;
-  note_ending(directory, ended_well);
+  note_ending(directory, ended_well, settings.discard_on_failure);
   end_if_last(settings, *identity);
 }
 

@@ -16,10 +16,17 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "store/file_size_signal.h"
 #include "store/files.h"
 #include "store/log.h"
 
 namespace cassette {
+
+namespace {
+
+constexpr char kNotes[] = "/not-recorded";
+
+}  // namespace
 
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
@@ -39,9 +46,11 @@ std::string unique_suffix() {
 Result<void> write_new_file(const std::string& path, std::string_view bytes) {
   Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return file_error("write", path, errno);
+  WithoutFileSizeSignal guard;
   while (!bytes.empty()) {
     ssize_t n = write(file.get(), bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EFBIG) guard.came();
     if (n <= 0) return file_error("write", path, n < 0 ? errno : ENOSPC);
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -135,10 +144,51 @@ bool leads_to_open_file(const std::string& path, int descriptor) {
          there.st_dev == opened.st_dev && there.st_ino == opened.st_ino;
 }
 
-void note_ending(const std::string& directory, bool ended_well) {
-  std::string path = directory + (ended_well ? kEndedWell : kEndedFailed);
-  Descriptor note(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!note && errno != ENOENT) log(LogLevel::kWarn, file_error("make", path, errno).message);
+void note_ending(const std::string& directory, bool ended_well, bool discards) {
+  auto note = [&directory](const char* name) {
+    const std::string path = directory + name;
+    Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file && errno != ENOENT) log(LogLevel::kWarn, file_error("make", path, errno).message);
+  };
+  if (!ended_well && discards) note(kDiscarded);
+  note(ended_well ? kEndedWell : kEndedFailed);
+}
+
+void write_note(const std::string& directory, const NotRecorded& note) {
+  std::string line;
+  for (const std::string* part : {&note.cassette, &note.what, &note.why}) {
+    for (char c : *part) line += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    line += '\t';
+  }
+  line.back() = '\n';
+  Descriptor file(open((directory + kNotes).c_str(),
+                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  struct stat status {};
+  if (!file || fstat(file.get(), &status) != 0 || status.st_size > kMostNotes) return;
+  WithoutFileSizeSignal guard;
+  if (write(file.get(), line.data(), line.size()) < 0 && errno == EFBIG) guard.came();
+}
+
+std::vector<NotRecorded> read_notes(const std::string& directory) {
+  std::vector<NotRecorded> notes;
+  if (!exists(directory + kNotes)) return notes;
+  auto bytes = read_file(directory + kNotes);
+  if (!bytes) return notes;
+  std::string_view rest = *bytes;
+  while (!rest.empty()) {
+    std::size_t end = rest.find('\n');
+    if (end == std::string_view::npos) break;  // of one who was killed
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end + 1);
+    NotRecorded note;
+    for (std::string* part : {&note.cassette, &note.what, &note.why}) {
+      std::size_t tab = std::min(line.find('\t'), line.size());
+      *part = line.substr(0, tab);
+      line.remove_prefix(std::min(tab + 1, line.size()));
+    }
+    notes.push_back(std::move(note));
+  }
+  return notes;
 }
 
 std::string hexadecimal(std::uint64_t number) {

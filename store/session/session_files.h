@@ -21,6 +21,7 @@ namespace cassette {
 
 inline constexpr char kEndedWell[] = "/ended-well";
 inline constexpr char kEndedFailed[] = "/ended-failed";
+inline constexpr char kDiscarded[] = "/discarded";
 
 bool exists(const std::string& path);
 /// Nanoseconds of a clock.
@@ -62,12 +63,13 @@ bool is_stopped(int pid);
 /// True when the path leads to the file that is open.
 bool leads_to_open_file(const std::string& path, int descriptor);
 
-/// Notes how the root of the session ended.
-void note_ending(const std::string& directory, bool ended_well);
+/// Notes how the root of the session ended. `discards`: nothing is kept if it ended with an error.
+void note_ending(const std::string& directory, bool ended_well, bool discards);
 
 /// Ends the session if nobody is in it any more and its root has ended (or is this process). A
-/// named one is merged and harvested, and stays. Errors are logged.
-void end_if_last(const Settings& settings, const SessionIdentity& identity);
+/// named one is merged and harvested, and stays. False: not all that was recorded is in its
+/// cassette; what was wrong is logged.
+bool end_if_last(const Settings& settings, const SessionIdentity& identity);
 /// A named session that nobody has used for its time to live is ended and removed.
 void end_if_expired(const Settings& settings, const SessionIdentity& identity);
 /// Every one of them.
@@ -81,6 +83,11 @@ struct SessionTotals {
   std::vector<std::pair<std::string, std::string>> played;  ///< path, id
 };
 SessionTotals read_totals(const std::string& directory);
+
+/// For Session::not_recorded(). Beyond kMostNotes bytes nothing is noted.
+inline constexpr long kMostNotes = 64 * 1024;
+void write_note(const std::string& directory, const NotRecorded& note);
+std::vector<NotRecorded> read_notes(const std::string& directory);
 
 /// 16 hexadecimal digits.
 std::string hexadecimal(std::uint64_t number);

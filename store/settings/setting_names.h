@@ -66,6 +66,9 @@ inline constexpr SettingName kSettings[] = {
     {"CASSETTE_ON_MISS", "on-miss", '\0', "on_miss", SettingKind::kWord, "fail|reset", "fail reset",
      "fail, reset",
      "Answers a miss with a 599 response, or closes the connection (default: fail)."},
+    {"CASSETTE_DISCARD_ON_FAILURE", "discard-on-failure", '\0', "discard_on_failure",
+     SettingKind::kFlag, nullptr, nullptr, "1, 0, true, false, yes, no, on, off",
+     "Keeps nothing of what was recorded when the program ends with an error, in any mode."},
     {"CASSETTE_SESSION", "session", '\0', "session", SettingKind::kText, "ID", nullptr, "a name",
      "Shares playback positions with every process that names the same session (default: a new session "
      "for the process tree)."},
@@ -103,8 +106,8 @@ inline constexpr SettingName kSettings[] = {
      nullptr,
      "0 (as fast as possible), 1 (with the recorded delays), or another factor such as 0.5 or 10",
      "Replays as fast as possible (0, the default), with the recorded delays (1), or X times as fast."},
-    {"CASSETTE_TLS_CA_FILE", "tls-ca-file", '\0', "tls_ca_file", SettingKind::kPath, "FILE", nullptr,
-     "a path",
+    {"CASSETTE_TLS_CA_FILE", "tls-ca-file", '\0', "tls_ca_file", SettingKind::kPath, "FILE",
+     nullptr, "a path",
      "Certificates that real HTTPS servers are checked against, beside those that the program and the "
      "system trust."},
     {"CASSETTE_TLS_INSECURE_HOSTS", "tls-insecure-hosts", '\0', "tls_insecure_hosts",

@@ -162,6 +162,8 @@ constexpr Applier kAppliers[] = {
      [](Settings& s, const Given& g) { s.allow_playback_repeats = flag_of(g.text); }},
     {"CASSETTE_ON_MISS",
      [](Settings& s, const Given& g) { s.on_miss = word_of<OnMiss>(*g.setting, g.text); }},
+    {"CASSETTE_DISCARD_ON_FAILURE",
+     [](Settings& s, const Given& g) { s.discard_on_failure = flag_of(g.text); }},
     {"CASSETTE_SESSION", [](Settings& s, const Given& g) { s.session = g.text; }},
     {"CASSETTE_SESSION_SCOPE",
      [](Settings& s, const Given& g) {

@@ -61,6 +61,7 @@ struct Settings {
   Order order = Order::kMatched;
   bool allow_playback_repeats = false;
   OnMiss on_miss = OnMiss::kFail;
+  bool discard_on_failure = false;
   std::string session;  ///< empty: the process tree's own
   SessionScope session_scope = SessionScope::kTree;
   std::chrono::milliseconds session_ttl{60000};  ///< 0: never expires

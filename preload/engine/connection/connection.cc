@@ -22,6 +22,9 @@ constexpr std::size_t kServiceRead = 64 * 1024;
 constexpr std::size_t kInlineRead = 2048;
 /// Bytes taken in one turn before others get theirs.
 constexpr std::size_t kTurn = 1024 * 1024;
+/// How long an answer that the program turned its back on may take to become whole: a stream of events
+/// never does.
+constexpr std::int64_t kAnswerAlone = 10'000'000'000;
 
 /// Only the service thread is in the functions that use it.
 char service_buffer[kServiceRead];
@@ -40,7 +43,7 @@ void Connection::begin(Deck& deck, Conversation::Terms terms, const Sockets& soc
   program_finished_ = program_gone_ = program_ended_ = upstream_ended_ = false;
   engine_blocked_ = original_blocked_ = false;
   engine_events_ = original_events_ = 0;
-  patience_ = look_asked_ = 0;
+  patience_ = look_asked_ = alone_until_ = 0;
   pending_error_ = 0;
   connect_reported = true;
   conversation_.emplace(deck, std::move(terms));
@@ -108,8 +111,9 @@ void Connection::look() {
 
 std::int64_t Connection::deadline() const {
   std::int64_t due = conversation_->next_due();
-  if (patience_ == 0) return due;
-  return due == 0 ? patience_ends_ : std::min(due, patience_ends_);
+  if (patience_ != 0) due = due == 0 ? patience_ends_ : std::min(due, patience_ends_);
+  if (alone_until_ != 0) due = due == 0 ? alone_until_ : std::min(due, alone_until_);
+  return due;
 }
 
 void Connection::read_engine_end(char* buffer, std::size_t size) {
@@ -205,6 +209,14 @@ void Connection::flush() {
   flush_to_program();
   // A program that goes away has sent its request all the same, and the answer is worth recording.
   bool waits = conversation_->exchanging() && upstream_ != Upstream::kFinished;
+  if (!program_gone_ || !waits) {
+    alone_until_ = 0;
+  } else if (alone_until_ == 0) {
+    alone_until_ = steady_now() + kAnswerAlone;
+  } else if (steady_now() >= alone_until_) {
+    conversation_->program_exits();
+    waits = false;
+  }
   if (program_gone_ && !waits && !owes_upstream()) close_engine_end();
   watch();
 }
@@ -343,13 +355,6 @@ bool Connection::abandon() {
 }
 
 void Connection::program_exits() { conversation_->program_exits(); }
-
-void Connection::report_unfinished() {
-  if (conversation_->exchanging() && upstream_ == Upstream::kConnected) {
-    log(LogLevel::kWarn, host_ + ":" + std::to_string(peer_.port()) +
-                             ": the program ended before the response was complete: not recorded");
-  }
-}
 
 void Connection::descriptor_closed() {
   pollfd end{sockets_.engine_end, POLLIN, 0};

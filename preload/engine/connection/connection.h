@@ -72,9 +72,7 @@ class Connection {
   /// The process ends: the program reads no more. True when something is owed all the same: bytes that
   /// the server has not got yet, or an answer that is being recorded.
   bool abandon();
-  /// Says on stderr what was not recorded because the process ended.
-  void report_unfinished();
-  /// Behind abandon(): the process ends, whatever state this is in.
+  /// Behind abandon(): the process ends, whatever state this is in. Says what is not recorded.
   void program_exits();
   /// The program closed a descriptor of it.
   void descriptor_closed();
@@ -129,7 +127,8 @@ class Connection {
   std::uint32_t original_events_ = 0;
   std::int64_t patience_ = 0;  ///< of the conversation's present state
   std::int64_t patience_ends_ = 0;
-  std::int64_t look_asked_ = 0;  ///< the time that the service was given last
+  std::int64_t alone_until_ = 0;  ///< the program is gone, and its answer is still coming
+  std::int64_t look_asked_ = 0;   ///< the time that the service was given last
   int pending_error_ = 0;
   std::uint32_t generation_ = 0;
   std::uint32_t index_ = 0;

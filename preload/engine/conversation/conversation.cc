@@ -112,10 +112,8 @@ void Conversation::upstream_finished() {
   if (exchange_.active && !exchange_.response_complete) {
     if (response_parser_.finish() == ParseEvent::kComplete) {
       record_response();
-    } else if (exchange_.records) {
-      log(LogLevel::kWarn, place() +
-                               ": the server closed the connection before its response was "
-                               "complete: not recorded");
+    } else {
+      not_recorded("the server closed the connection before its response was complete");
     }
   }
   end();
@@ -129,12 +127,20 @@ void Conversation::upstream_failed(int error, bool told) {
     if (exchange_.request_complete && !response_parser_.in_message()) {
       record_error(error);
     } else {
-      log(LogLevel::kWarn, place() + ": the connection to the server failed (" +
-                               strerrordesc_np(error) + "): not recorded");
+      not_recorded(std::string("the connection to the server failed (") + strerrordesc_np(error) +
+                   ")");
     }
   }
   reset_error_ = error;
   end();
+}
+
+void Conversation::program_exits() {
+  if (channel_) return channel_->program_exits();
+  if (exchange_.active && !exchange_.response_complete) {
+    not_recorded("the program went away before the response was complete");
+    note_exchange();
+  }
 }
 
 void Conversation::deadline_passed() {

@@ -59,10 +59,8 @@ class Conversation {
   void from_program(std::string_view bytes);
   /// No more bytes will come from the program; it may still read.
   void program_finished();
-  /// The process ends, with this connection open.
-  void program_exits() {
-    if (channel_) channel_->program_exits();
-  }
+  /// The process ends with this connection open, or nobody waits for an answer any more.
+  void program_exits();
   void from_upstream(std::string_view bytes);
   void upstream_finished();
   /// The server could not be reached, or its connection broke: an errno. `told`: it was said why.
@@ -135,6 +133,7 @@ class Conversation {
   void note(const RequestView& request, HistoryOutcome outcome, const Decision& decision,
             int status);
   void note_exchange();
+  void not_recorded(std::string_view why);
   void broken_request();
   void relay(std::string_view why);
   void refuse(std::string_view what);

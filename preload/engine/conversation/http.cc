@@ -278,6 +278,11 @@ void Conversation::note_exchange() {
        decision_, answered ? response_parser_.response().status : 0);
 }
 
+/// By the rule for answers that never became whole (docs/durability.md).
+void Conversation::not_recorded(std::string_view why) {
+  if (exchange_.records) player_->not_recorded(view(), why);
+}
+
 void Conversation::note_piece(std::uint64_t before, std::uint64_t after) {
   if (after <= before) return;
   auto milliseconds =

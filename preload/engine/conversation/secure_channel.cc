@@ -59,7 +59,7 @@ void SecureChannel::from_program(std::string_view bytes) {
 
 void SecureChannel::program_finished() {
   if (std::exchange(program_closed_, true) || failed_) return;
-  program_exits();
+  if (!failed_ && !heard_ && !leaf_.empty()) program_lost_interest();
   if (inner_) {
     inner_->program_finished();
   } else {
@@ -68,6 +68,7 @@ void SecureChannel::program_finished() {
 }
 
 void SecureChannel::program_exits() {
+  if (inner_) inner_->program_exits();
   if (!failed_ && !heard_ && !leaf_.empty()) program_lost_interest();
 }
 

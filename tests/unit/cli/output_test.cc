@@ -34,11 +34,13 @@ TEST(Summary, Line) {
 }
 
 TEST(Summary, StatusOfTheProgramComesFirst) {
-  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 1)}, false), 0);
-  EXPECT_EQ(run_status(7, {counts(0, 0, 1, 1, 1)}, true), 7);
-  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1, 1)}, true), 125);
-  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1)}, true), 3);
-  EXPECT_EQ(run_status(0, {counts(0, 0, 0, 0), counts(0, 0, 0, 1)}, true), 4);
+  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 1)}, false, true), 0);
+  EXPECT_EQ(run_status(7, {counts(0, 0, 1, 1, 1)}, true, true), 7);
+  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1, 1)}, true, true), 125);
+  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1)}, true, true), 3);
+  EXPECT_EQ(run_status(0, {counts(0, 0, 0, 0), counts(0, 0, 0, 1)}, true, true), 4);
+  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 0)}, false, false), 125);
+  EXPECT_EQ(run_status(7, {counts(1, 1, 0, 0)}, false, false), 7);
 }
 
 TEST(Summary, CountsOfAnOlderSessionAreTakenOff) {

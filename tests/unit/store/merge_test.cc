@@ -156,6 +156,85 @@ TEST_F(MergeTest, DamageIsReportedAndTheRestMerged) {
   EXPECT_NE(read(log_file()).find("4 bytes are no whole record"), std::string::npos);
 }
 
+// Two sessions side by side: whoever ends first, what began first stands first. Old ones stay as they are,
+// also out of order.
+TEST_F(MergeTest, WhatAnotherMergedMeanwhileAndBeganLaterComesBehind) {
+  save({interaction("http://a/0", "o2", 1600000000000002),
+        interaction("http://a/0", "o1", 1600000000000001), interaction("http://a/0", "by hand")});
+  append("http://a/1", "first", RecordMode::kNewEpisodes);
+  std::string ours = read(journal());
+  write(journal(), "");
+  append("http://a/1", "second", RecordMode::kNewEpisodes, kOther);
+  std::string theirs = read(journal());
+  append("http://a/1", "third", RecordMode::kNewEpisodes);
+  write(journal(), theirs + read(journal()).substr(theirs.size()));
+  merge(true);
+  EXPECT_EQ(saved_bodies(), "o2 o1 by hand second third");
+  write(journal(), ours);
+  auto read_before = load_with_journal(cassette());
+  ASSERT_TRUE(read_before.ok());
+  EXPECT_EQ(bodies(read_before->interactions), "o2 o1 by hand first second third");
+  merge(true);
+  EXPECT_EQ(saved_bodies(), "o2 o1 by hand first second third");
+}
+
+// A directory whose merger died after it had replaced a part.
+TEST_F(MergeTest, InADirectoryMergingAgainGivesTheSameNames) {
+  settings_.cassette = directory_ + "/c";
+  for (RecordMode mode : {RecordMode::kAll, RecordMode::kRewrite}) {
+    std::filesystem::remove_all(settings_.cassette);
+    save({interaction("http://a/1", "old"), interaction("http://a/1", "old too")});
+    auto record = [&](const std::string& uri, const std::string& body) {
+      JournalRecord record;
+      record.session = kSession;
+      record.mode = mode;
+      record.began = clock_ += 1000;
+      record.interaction = interaction(uri, body, static_cast<std::int64_t>(record.began / 1000));
+      ASSERT_TRUE(Journal(settings_.cassette).append(record).ok());
+    };
+    record("http://a/1", "new");
+    record("http://a/1", "new too");
+    record("http://a/2", "two");
+    const std::string bytes = read(settings_.cassette + ".journal");
+    auto names = [this] {
+      std::vector<std::string> all;
+      for (const auto& entry : std::filesystem::directory_iterator(settings_.cassette)) {
+        all.push_back(entry.path().filename());
+      }
+      std::sort(all.begin(), all.end());
+      return all;
+    };
+    auto merge_it = [&] {
+      EndedSession session{kSession, true, false, false, 0, &matcher_};
+      auto report = merge_journal(settings_.cassette, settings_.runtime_dir, session);
+      ASSERT_TRUE(report.ok()) << report.error().message;
+    };
+    merge_it();
+    EXPECT_EQ(saved_bodies(), "new new too two");
+    const std::vector<std::string> once = names();
+    EXPECT_EQ(once.size(), 3u);
+    for (const std::string& lost : once) {
+      std::filesystem::remove(settings_.cassette + "/" + lost);
+      write(settings_.cassette + ".journal", bytes);
+      merge_it();
+      EXPECT_EQ(saved_bodies(), "new new too two");
+      EXPECT_EQ(names(), once);
+    }
+  }
+}
+
+TEST_F(MergeTest, WhatIsToBeDiscardedIsInAnyMode) {
+  save({interaction("http://a/1", "1")});
+  append("http://a/2", "2", RecordMode::kNewEpisodes);
+  append("http://a/3", "dead", RecordMode::kNewEpisodes, kOther);
+  EndedSession session{kSession, false, false, true, 0, &matcher_};
+  auto report = merge_journal(cassette(), settings_.runtime_dir, session);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->dropped, 1u);
+  EXPECT_EQ(saved_bodies(), "1 dead");
+  EXPECT_FALSE(exists(journal()));
+}
+
 TEST_F(MergeTest, ReadersSeeBothAsOne) {
   auto nothing = load_with_journal(cassette());
   EXPECT_FALSE(nothing.ok());
