@@ -28,7 +28,7 @@ authority() {
 https_start() {
   rm -f "$T/tls/port"
   "$PYTHON" - "$T/tls" $$ "${1:-server}" <<'END' 2>"$T/tls/server.log" &
-import http.server, os, ssl, sys, threading, time
+import http.server, os, socket, ssl, sys, threading, time
 folder, parent, certificate = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 turns = {}
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -56,19 +56,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(b"got %d bytes\n" % len(self.rfile.read(size)))
     def log_message(self, *arguments):
         pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(folder + "/%s.pem" % certificate, folder + "/%s.key" % certificate)
-server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+def serve(address):
+    server = http.server.ThreadingHTTPServer(address, Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+server = serve(("127.0.0.1", 0))
+# What localhost is first, on many machines; Node 18 tries no other.
+http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
+try:
+    serve(("::1", server.server_address[1]))
+except OSError:
+    pass
 with open(folder + "/port.new", "w") as file:
     file.write(str(server.server_address[1]))
 os.rename(folder + "/port.new", folder + "/port")
-def watch():
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(0)
-threading.Thread(target=watch, daemon=True).start()
-server.serve_forever()
+while os.getppid() == parent:
+    time.sleep(0.2)
+os._exit(0)
 END
   HTTPS_PID=$!
   wait_for_file "$T/tls/port" || { cat "$T/tls/server.log"; not_ok https "the server did not start"; finish; }
