@@ -148,37 +148,35 @@ void Engine::before_fork() {
   deck_->before_fork();
 }
 
-void Engine::after_fork_in_parent() {
-  if (host.forks_outside_engine()) unlock_after_fork();
-  host.end_fork();
-}
-
 void Engine::unlock_after_fork() {
-  deck_->after_fork_in_parent();
-  service.after_fork_in_parent();
   failures.unlock();
   names.unlock();
   trust.unlock();
   judgements.unlock();
   tls_mutex_.unlock();
   connections.unlock();
+}
+
+void Engine::after_fork_in_parent() {
+  if (host.forks_outside_engine()) {
+    deck_->after_fork_in_parent();
+    service.after_fork_in_parent();
+    unlock_after_fork();
+  }
+  host.end_fork();
 }
 
 void Engine::after_fork_in_child() {
   // What was interrupted is half done, for ever: this process is not one that the engine works for.
-  if (!host.forks_outside_engine()) return host.end_fork();
-  process_.store(getpid(), std::memory_order_relaxed);
-  connections.forget_all_in_child();
-  host.clear_owners();
-  deck_->after_fork_in_child();
-  service.after_fork_in_child();
-  failures.forget_in_child();
-  failures.unlock();
-  names.unlock();
-  trust.unlock();
-  judgements.unlock();
-  tls_mutex_.unlock();
-  connections.unlock();
+  if (host.forks_outside_engine()) {
+    process_.store(getpid(), std::memory_order_relaxed);
+    connections.forget_all_in_child();
+    host.clear_owners();
+    deck_->after_fork_in_child();
+    service.after_fork_in_child();
+    failures.forget_in_child();
+    unlock_after_fork();
+  }
   host.end_fork();
 }
 

@@ -19,15 +19,6 @@ namespace cassette {
 
 using namespace image_layout;
 
-namespace {
-
-std::uint64_t nanoseconds(const timespec& time) {
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(time.tv_nsec);
-}
-
-}  // namespace
-
 void image_layout::seal(std::string& bytes) {
   static_assert(offsetof(Image::Header, checksum) == kChecksumAt);
   if (bytes.size() < sizeof(Image::Header)) return;

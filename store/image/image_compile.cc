@@ -242,8 +242,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
   header.total = writer.size();
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  header.created = static_cast<std::uint64_t>(now.tv_sec) * 1000000000u +
-                   static_cast<std::uint64_t>(now.tv_nsec);
+  header.created = nanoseconds(now);
   header.interactions = count;
   header.slots = static_cast<std::uint32_t>(slots.size());
   header.origins = static_cast<std::uint32_t>(origins.size());

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,12 @@
 #include "store/uri.h"
 
 namespace cassette::image_layout {
+
+/// Of a time since 1970.
+inline std::uint64_t nanoseconds(const timespec& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(time.tv_nsec);
+}
 
 inline constexpr char kMagic[8] = {'c', 'a', 's', 's', 'i', 'm', 'g', '\n'};
 inline constexpr std::uint32_t kExisted = 1;

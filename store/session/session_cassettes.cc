@@ -18,11 +18,11 @@
 #include <xxhash.h>
 
 #include "store/files.h"
-#include "store/image/image_cache.h"
 #include "store/journal/journal.h"
 #include "store/journal/merge.h"
 #include "store/journal/usage.h"
 #include "store/log.h"
+#include "store/session/image_cache.h"
 #include "store/session/session.h"
 #include "store/session/session_files.h"
 #include "store/session/session_settings.h"

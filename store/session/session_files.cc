@@ -26,6 +26,23 @@ namespace {
 
 constexpr char kNotes[] = "/not-recorded";
 
+/// Takes a line off the front. What has no end was written by one who was killed.
+std::optional<std::string_view> next_line(std::string_view& rest) {
+  const std::size_t end = rest.find('\n');
+  if (end == std::string_view::npos) return std::nullopt;
+  std::string_view line = rest.substr(0, end);
+  rest.remove_prefix(end + 1);
+  return line;
+}
+
+/// Takes off the front what stands before the separator, or all there is.
+std::string_view next_field(std::string_view& line, char separator) {
+  const std::size_t end = std::min(line.find(separator), line.size());
+  std::string_view field = line.substr(0, end);
+  line.remove_prefix(std::min(end + 1, line.size()));
+  return field;
+}
+
 }  // namespace
 
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
@@ -175,16 +192,11 @@ std::vector<NotRecorded> read_notes(const std::string& directory) {
   auto bytes = read_file(directory + kNotes);
   if (!bytes) return notes;
   std::string_view rest = *bytes;
-  while (!rest.empty()) {
-    std::size_t end = rest.find('\n');
-    if (end == std::string_view::npos) break;  // of one who was killed
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end + 1);
+  while (auto whole = next_line(rest)) {
+    std::string_view line = *whole;
     NotRecorded note;
     for (std::string* part : {&note.cassette, &note.what, &note.why}) {
-      std::size_t tab = std::min(line.find('\t'), line.size());
-      *part = line.substr(0, tab);
-      line.remove_prefix(std::min(tab + 1, line.size()));
+      *part = next_field(line, '\t');
     }
     notes.push_back(std::move(note));
   }
@@ -236,17 +248,9 @@ SessionTotals read_totals(const std::string& directory) {
   auto bytes = read_file(directory + "/totals");
   if (!bytes) return totals;
   std::string_view rest = *bytes;
-  while (!rest.empty()) {
-    std::size_t end = rest.find('\n');
-    if (end == std::string_view::npos) break;  // of one who was killed
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end + 1);
-    auto word = [&line] {
-      std::size_t space = std::min(line.find(' '), line.size());
-      std::string_view result = line.substr(0, space);
-      line.remove_prefix(std::min(space + 1, line.size()));
-      return std::string(result);
-    };
+  while (auto whole = next_line(rest)) {
+    std::string_view line = *whole;
+    auto word = [&line] { return std::string(next_field(line, ' ')); };
     std::string kind = word();
     if (kind == "played") {
       std::string id = word();

@@ -1,5 +1,5 @@
 // Compiled cassettes that are kept for later sessions: used as long as nothing has changed, and never otherwise.
-#include "store/image/image_cache.h"
+#include "store/session/image_cache.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

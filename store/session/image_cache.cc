@@ -1,13 +1,11 @@
 // See image_cache.h.
-#include "store/image/image_cache.h"
+#include "store/session/image_cache.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <vector>
@@ -16,7 +14,7 @@
 #include <xxhash.h>
 
 #include "store/files.h"
-#include "store/image/image.h"
+#include "store/image/image_layout.h"
 #include "store/session/session_files.h"
 
 namespace cassette {
@@ -33,19 +31,14 @@ bool is_settled(std::uint64_t changed) {
   return changed + tick < nanoseconds(CLOCK_REALTIME);
 }
 
-std::uint64_t in_nanoseconds(const timespec& time) {
-  return static_cast<std::uint64_t>(time.tv_sec) * kSecond +
-         static_cast<std::uint64_t>(time.tv_nsec);
-}
-
 class Stamper {
  public:
   Stamper() { XXH3_128bits_reset(&state_); }
 
   void add(std::string_view name, const struct stat& file) {
-    const std::uint64_t facts[] = {file.st_dev, file.st_ino,
-                                   static_cast<std::uint64_t>(file.st_size),
-                                   in_nanoseconds(file.st_mtim), in_nanoseconds(file.st_ctim)};
+    const std::uint64_t facts[] = {
+        file.st_dev, file.st_ino, static_cast<std::uint64_t>(file.st_size),
+        image_layout::nanoseconds(file.st_mtim), image_layout::nanoseconds(file.st_ctim)};
     XXH3_128bits_update(&state_, name.data(), name.size());
     XXH3_128bits_update(&state_, facts, sizeof facts);
     stamp_.bytes += static_cast<std::uint64_t>(file.st_size);
@@ -69,10 +62,7 @@ std::string file_for(const std::string& state_dir, const std::string& path,
                      const std::string& settings) {
   const std::string key = path + '\0' + settings;
   const XXH128_hash_t hash = XXH3_128bits(key.data(), key.size());
-  char name[40];
-  std::snprintf(name, sizeof name, "/%016llx%016llx", static_cast<unsigned long long>(hash.high64),
-                static_cast<unsigned long long>(hash.low64));
-  return images_directory(state_dir) + name;
+  return images_directory(state_dir) + "/" + hexadecimal(hash.high64) + hexadecimal(hash.low64);
 }
 
 /// Makes room: what was not used for longest goes first.
@@ -89,7 +79,7 @@ void make_room(const std::string& directory, std::uint64_t wanted) {
     std::string path = directory + "/" + name;
     if (lstat(path.c_str(), &file) != 0 || !S_ISREG(file.st_mode)) continue;
     entries.push_back(
-        {in_nanoseconds(file.st_mtim), static_cast<std::uint64_t>(file.st_size), path});
+        {image_layout::nanoseconds(file.st_mtim), static_cast<std::uint64_t>(file.st_size), path});
     bytes += entries.back().size;
   }
   std::sort(entries.begin(), entries.end(),
