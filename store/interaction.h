@@ -1,9 +1,12 @@
 // One interaction: a request and its response (or the network error it got). Plain data, in memory.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "parser/message.h"
@@ -17,6 +20,57 @@ struct Piece {
   bool operator==(const Piece&) const = default;
 };
 
+/// An informational answer (1xx) that came before the response.
+struct InformationalResponse {
+  int status = 0;
+  std::string reason;
+  Headers headers;
+  std::uint32_t milliseconds = 0;  ///< since the request was sent
+};
+
+/// How a response ended that never became whole.
+enum class ResponseEnd : std::uint8_t {
+  kWhole,  ///< it did
+  kEof,    ///< the server closed the connection within it
+  kReset,  ///< the server reset the connection within it
+  kOpen,   ///< the program left while it was coming: nobody knows its end
+};
+
+/// As a cassette names them; kWhole has no name.
+inline constexpr std::string_view kResponseEndNames[] = {"", "EOF", "ECONNRESET", "OPEN"};
+
+inline std::string_view name_of(ResponseEnd end) {
+  return kResponseEndNames[static_cast<std::size_t>(end)];
+}
+/// False when no end is called that.
+inline bool end_from_name(std::string_view name, ResponseEnd& end) {
+  for (std::size_t i = 1; i < std::size(kResponseEndNames); ++i) {
+    if (kResponseEndNames[i] != name) continue;
+    end = static_cast<ResponseEnd>(i);
+    return true;
+  }
+  return false;
+}
+
+/// What redaction took out of a request, so that two requests which differ in it are told apart. Each digest is a keyed
+/// hash: it says whether two values are equal, and nothing else of them.
+struct RedactedDigests {
+  struct Digest {
+    std::string part;  ///< "query", "body", "header:authorization"
+    std::string text;  ///< 16 hexadecimal digits
+    bool operator==(const Digest&) const = default;
+  };
+  std::string key;  ///< 16 hexadecimal digits; the cassette's own
+  std::vector<Digest> digests;
+  bool empty() const { return digests.empty(); }
+  bool operator==(const RedactedDigests&) const = default;
+};
+
+/// In place of the name of an errno: the server closed the connection without a byte of an answer.
+inline constexpr std::string_view kEofError = "EOF";
+/// The same: the program gave up waiting, without a byte of an answer.
+inline constexpr std::string_view kSilenceError = "SILENCE";
+
 struct Interaction {
   RequestMessage request;         ///< `target` is unused here: `uri` is what a cassette keeps
   bool request_has_body = false;  ///< false: the cassette says null
@@ -25,6 +79,14 @@ struct Interaction {
   ResponseMessage response;   ///< meaningless when `error` is set
   std::vector<Piece> chunks;  ///< empty: the body came in one piece (or nobody noted how it came)
   std::string error;  ///< name of the errno or EAI code in place of a response, e.g. "ECONNREFUSED"
+  std::vector<InformationalResponse> informational;
+  /// From the request to the first byte of the final response.
+  std::uint32_t first_byte_milliseconds = 0;
+  ResponseEnd end = ResponseEnd::kWhole;
+  /// The server closed the connection behind the whole response, which did not announce it.
+  bool closes = false;
+
+  RedactedDigests redacted;
 
   /// When the request began: microseconds since 1970 UTC; nothing in cassettes of other tools.
   std::optional<std::int64_t> recorded_at;

@@ -100,16 +100,63 @@ void single_line(Pretty& writer, bool on) {
 void single_line(Compact&, bool) {}
 
 template <typename Writer>
-void write_response(Writer& writer, const Interaction& interaction) {
-  const ResponseMessage& response = interaction.response;
-  writer.StartObject();
+void write_status(Writer& writer, int code, std::string_view reason) {
   write_key(writer, "status");
   writer.StartObject();
   write_key(writer, "code");
-  writer.Int(response.status);
+  writer.Int(code);
   write_key(writer, "message");
-  write_bytes(writer, response.reason);
+  write_bytes(writer, reason);
   writer.EndObject();
+}
+
+/// How it came, beside what it says.
+template <typename Writer>
+void write_course(Writer& writer, const Interaction& interaction) {
+  if (!interaction.informational.empty()) {
+    write_key(writer, "informational");
+    writer.StartArray();
+    for (const InformationalResponse& each : interaction.informational) {
+      writer.StartObject();
+      write_status(writer, each.status, each.reason);
+      write_key(writer, "headers");
+      write_headers(writer, each.headers);
+      if (each.milliseconds != 0) {
+        write_key(writer, "milliseconds");
+        writer.Uint(each.milliseconds);
+      }
+      writer.EndObject();
+    }
+    writer.EndArray();
+  }
+  if (interaction.end != ResponseEnd::kWhole) {
+    write_key(writer, "ends");
+    write_string(writer, name_of(interaction.end));
+  }
+  if (interaction.closes) {
+    write_key(writer, "closes");
+    writer.Bool(true);
+  }
+}
+
+template <typename Writer>
+void write_redacted(Writer& writer, const RedactedDigests& redacted) {
+  write_key(writer, "redacted");
+  writer.StartObject();
+  write_key(writer, "key");
+  write_string(writer, redacted.key);
+  for (const RedactedDigests::Digest& digest : redacted.digests) {
+    write_key(writer, digest.part);
+    write_string(writer, digest.text);
+  }
+  writer.EndObject();
+}
+
+template <typename Writer>
+void write_response(Writer& writer, const Interaction& interaction) {
+  const ResponseMessage& response = interaction.response;
+  writer.StartObject();
+  write_status(writer, response.status, response.reason);
   write_key(writer, "headers");
   write_headers(writer, response.headers);
   if (auto order = order_beyond_groups(response.headers, group_headers(response.headers));
@@ -146,10 +193,15 @@ void write_response(Writer& writer, const Interaction& interaction) {
     writer.EndArray();
     single_line(writer, false);
   }
+  if (interaction.first_byte_milliseconds != 0) {
+    write_key(writer, "first_byte_ms");
+    writer.Uint(interaction.first_byte_milliseconds);
+  }
   if (!response.trailers.empty()) {
     write_key(writer, "trailers");
     write_headers(writer, response.trailers);
   }
+  write_course(writer, interaction);
   writer.EndObject();
 }
 
@@ -165,6 +217,7 @@ void write_interaction(Writer& writer, const Interaction& interaction) {
     write_key(writer, "error");
     write_bytes(writer, interaction.error);
   }
+  if (!interaction.redacted.empty()) write_redacted(writer, interaction.redacted);
   if (interaction.recorded_at) {
     if (auto time = format_rfc3339(*interaction.recorded_at)) {
       write_key(writer, "recorded_at");

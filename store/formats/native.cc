@@ -51,6 +51,9 @@ class NativeReader {
   Result<void> status(const DocumentNode& node, ResponseMessage& out) const;
   Result<void> response_body(DocumentNode& node, ResponseMessage& out) const;
   Result<void> chunks(const DocumentNode& list, std::vector<Piece>& out) const;
+  Result<void> course(DocumentNode& node, Interaction& out) const;
+  Result<InformationalResponse> informational(DocumentNode& node) const;
+  Result<void> redacted(const DocumentNode& node, RedactedDigests& out) const;
 
   const std::string& name_;
 };
@@ -104,6 +107,9 @@ Result<Interaction> NativeReader::interaction(DocumentNode& node) const {
     return error(node, "an interaction with neither `response` nor `error`");
   }
   if (auto read = rules(node, out); !read) return read.error();
+  if (const DocumentNode* digests = node.find("redacted")) {
+    if (auto read = redacted(*digests, out.redacted); !read) return read.error();
+  }
   // A time in another tool's notation is not worth an error: it only says when.
   const DocumentNode* recorded_at = node.find("recorded_at");
   if (recorded_at != nullptr && recorded_at->is_scalar()) {
@@ -190,6 +196,72 @@ Result<void> NativeReader::response(DocumentNode& node, Interaction& out) const 
       out.chunks.pop_back();
     }
   }
+  return course(node, out);
+}
+
+/// How the response came, beside what it says.
+Result<void> NativeReader::course(DocumentNode& node, Interaction& out) const {
+  const DocumentNode* first_byte = node.find("first_byte_ms");
+  if (first_byte != nullptr && !first_byte->is_null() &&
+      !(first_byte->is_scalar() && parse_number(first_byte->text, out.first_byte_milliseconds))) {
+    return error(*first_byte, "response.first_byte_ms is no number of milliseconds");
+  }
+  if (const DocumentNode* ends = node.find("ends"); ends != nullptr && !ends->is_null()) {
+    if (!end_from_name(ends->text, out.end)) {
+      return error(*ends, "response.ends is \"" + for_message(ends->text) +
+                              "\", where EOF, ECONNRESET or OPEN is expected");
+    }
+  }
+  const DocumentNode* closes = node.find("closes");
+  out.closes = closes != nullptr && closes->is_scalar() && closes->text == "true";
+  DocumentNode* list = node.find("informational");
+  if (list == nullptr || list->is_null()) return {};
+  if (!list->is_list()) return error(*list, "response.informational is no list");
+  for (DocumentNode& item : list->items) {
+    auto read = informational(item);
+    if (!read) return read.error();
+    out.informational.push_back(std::move(*read));
+  }
+  return {};
+}
+
+Result<InformationalResponse> NativeReader::informational(DocumentNode& node) const {
+  if (!node.is_map()) return error(node, "an informational response that is no map");
+  ResponseMessage head;
+  if (auto read = status(node, head); !read) return read.error();
+  if (head.status < 100 || head.status > 199 || head.status == 101) {
+    return error(node, "an informational response with status " + std::to_string(head.status));
+  }
+  if (DocumentNode* headers = node.find("headers")) {
+    auto read = headers_from_node(*headers, head.headers, "informational.headers", name_);
+    if (!read) return read.error();
+  }
+  InformationalResponse out{head.status, std::move(head.reason), std::move(head.headers), 0};
+  const DocumentNode* when = node.find("milliseconds");
+  if (when != nullptr && !(when->is_scalar() && parse_number(when->text, out.milliseconds))) {
+    return error(*when, "informational.milliseconds is no number of milliseconds");
+  }
+  return out;
+}
+
+Result<void> NativeReader::redacted(const DocumentNode& node, RedactedDigests& out) const {
+  if (node.is_null()) return {};
+  if (!node.is_map()) return error(node, "`redacted` is no map");
+  for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
+    const DocumentNode& digest = node.items[i + 1];
+    const bool good = digest.is_scalar() && digest.text.size() == 16 &&
+                      digest.text.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (!good) {
+      return error(digest, "redacted." + for_message(node.items[i].text) +
+                               " is no digest: 16 hexadecimal digits are expected");
+    }
+    if (node.items[i].text == "key") {
+      out.key = digest.text;
+    } else {
+      out.digests.push_back({node.items[i].text, digest.text});
+    }
+  }
+  if (out.key.empty()) return error(node, "`redacted` without its key");
   return {};
 }
 

@@ -89,6 +89,40 @@ void append_chunks(std::string& out, const std::vector<Piece>& chunks) {
   out += "]\n";
 }
 
+void append_status(std::string& out, std::size_t indent, int code, std::string_view reason) {
+  out.append(indent, ' ');
+  out += "status:\n";
+  out.append(indent + 2, ' ');
+  out += "code: " + std::to_string(code) + "\n";
+  append_entry(out, indent + 2, "message", reason);
+}
+
+void append_informational(std::string& out, const std::vector<InformationalResponse>& all) {
+  out += "    informational:\n";
+  for (const InformationalResponse& each : all) {
+    std::string item;
+    append_headers(item, 6, "headers", each.headers);
+    append_status(item, 6, each.status, each.reason);
+    if (each.milliseconds != 0) {
+      item += "      milliseconds: " + std::to_string(each.milliseconds) + "\n";
+    }
+    item[4] = '-';
+    out += item;
+  }
+}
+
+void append_redacted(std::string& out, const RedactedDigests& redacted) {
+  out += "  redacted:\n";
+  append_entry(out, 4, "key", redacted.key);
+  for (const RedactedDigests::Digest& digest : redacted.digests) {
+    out.append(4, ' ');
+    append_yaml_key(out, digest.part, 4);
+    out += ' ';
+    append_yaml_scalar(out, digest.text, 6, ScalarPlace::kAfterKey);
+    out += '\n';
+  }
+}
+
 void append_response(std::string& out, const Interaction& interaction) {
   const ResponseMessage& response = interaction.response;
   out +=
@@ -97,14 +131,21 @@ void append_response(std::string& out, const Interaction& interaction) {
   append_entry(out, 6, "string", response.body);
   append_headers(out, 4, "headers", response.headers);
   append_header_order(out, response.headers);
-  out += "    status:\n      code: " + std::to_string(response.status) + "\n";
-  append_entry(out, 6, "message", response.reason);
+  append_status(out, 4, response.status, response.reason);
   if (response.version != HttpVersion{}) {
     out += "    http_version: HTTP/" + std::to_string(response.version.major) + "." +
            std::to_string(response.version.minor) + "\n";
   }
   if (!interaction.chunks.empty()) append_chunks(out, interaction.chunks);
+  if (interaction.first_byte_milliseconds != 0) {
+    out += "    first_byte_ms: " + std::to_string(interaction.first_byte_milliseconds) + "\n";
+  }
   if (!response.trailers.empty()) append_headers(out, 4, "trailers", response.trailers);
+  if (!interaction.informational.empty()) append_informational(out, interaction.informational);
+  if (interaction.end != ResponseEnd::kWhole) {
+    out += "    ends: " + std::string(name_of(interaction.end)) + "\n";
+  }
+  if (interaction.closes) out += "    closes: true\n";
 }
 
 void append_interaction(std::string& out, const Interaction& interaction) {
@@ -114,6 +155,7 @@ void append_interaction(std::string& out, const Interaction& interaction) {
   } else {
     append_entry(out, 2, "error", interaction.error);
   }
+  if (!interaction.redacted.empty()) append_redacted(out, interaction.redacted);
   if (interaction.recorded_at) {
     if (auto time = format_rfc3339(*interaction.recorded_at)) {
       out += "  recorded_at: " + *time + "\n";

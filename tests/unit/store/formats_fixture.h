@@ -75,6 +75,7 @@ inline std::string difference(const Interaction& a, const Interaction& b) {
   if (a.request_has_body != b.request_has_body) return "whether there is a request body";
   if (a.request.body != b.request.body) return "request body";
   if (a.error != b.error) return "error";
+  if (!(a.redacted == b.redacted)) return "redacted";
   if (a.recorded_at != b.recorded_at) return "recorded_at";
   if (!a.error.empty()) return "";
   if (a.response.status != b.response.status) return "status";
@@ -84,6 +85,18 @@ inline std::string difference(const Interaction& a, const Interaction& b) {
   if (!(a.response.trailers == b.response.trailers)) return "trailers";
   if (a.response.body != b.response.body) return "response body";
   if (a.chunks != b.chunks) return "chunks";
+  if (a.first_byte_milliseconds != b.first_byte_milliseconds) return "first byte";
+  if (a.end != b.end) return "end";
+  if (a.closes != b.closes) return "closes";
+  if (a.informational.size() != b.informational.size()) return "informational";
+  for (std::size_t i = 0; i < a.informational.size(); ++i) {
+    const InformationalResponse& one = a.informational[i];
+    const InformationalResponse& other = b.informational[i];
+    if (one.status != other.status || one.reason != other.reason ||
+        one.milliseconds != other.milliseconds || !(one.headers == other.headers)) {
+      return "informational";
+    }
+  }
   return "";
 }
 
@@ -200,6 +213,11 @@ class RandomInteractions {
     }
     if (below(2) == 0)
       result.recorded_at = static_cast<std::int64_t>(random_() % 4102444800000000u);
+    if (below(5) == 0) {
+      result.redacted.key = digest();
+      result.redacted.digests.push_back({"query", digest()});
+      if (below(2) == 0) result.redacted.digests.push_back({"header:x-" + digest(), digest()});
+    }
     if (below(20) == 0) {
       result.error = "ECONNREFUSED";
       return result;
@@ -216,10 +234,24 @@ class RandomInteractions {
         result.chunks.push_back({offset, static_cast<std::uint32_t>(below(100000))});
       }
     }
+    if (below(3) == 0) result.first_byte_milliseconds = static_cast<std::uint32_t>(below(100000));
+    if (below(5) == 0) result.end = static_cast<ResponseEnd>(below(4));
+    result.closes = below(5) == 0;
+    if (below(5) == 0) {
+      InformationalResponse early{103, text(), {}, static_cast<std::uint32_t>(below(3))};
+      if (below(2) == 0) early.headers.add("Link", text());
+      result.informational = {early, {102, "Processing", {}, 0}};
+    }
     return result;
   }
 
  private:
+  std::string digest() {
+    std::string text(16, '0');
+    for (char& c : text) c = "0123456789abcdef"[below(16)];
+    return text;
+  }
+
   std::mt19937_64 random_;
 };
 
