@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "store/formats/text.h"
+#include "store/match/digests.h"
 #include "store/match/failed_place.h"
 #include "store/uri.h"
 
@@ -56,6 +57,18 @@ std::size_t likeness(const RequestView& a, const RequestView& b) {
   return score + std::min<std::size_t>(common_prefix(a.uri.path, b.uri.path), 900);
 }
 
+/// The fields because of which a 206, 304, ... does not answer a request.
+void add_conditions(const Headers& recorded, const Headers& asked,
+                    std::vector<Difference>& differences) {
+  constexpr std::string_view kFields[] = {"range", "if-none-match", "if-modified-since", "if-match",
+                                          "if-unmodified-since"};
+  for (std::string_view name : kFields) {
+    const std::string was(recorded.find(name).value_or("(none)"));
+    const std::string is(asked.find(name).value_or("(none)"));
+    if (was != is) differences.push_back({"header:" + std::string(name), was, is});
+  }
+}
+
 std::string describe(const Closest& closest, std::string_view separator) {
   std::string text;
   std::size_t count = 0;
@@ -105,7 +118,20 @@ Closest compare(const Image& image, const Matcher& matcher, std::uint32_t intera
                 const RequestView& request) {
   Headers headers;
   RequestView recorded = recorded_view(image, interaction, headers);
-  return {interaction, matcher.differences(recorded, request)};
+  Closest closest{interaction, matcher.differences(recorded, request)};
+  if (request.headers == nullptr) return closest;
+  if (!image.answers_conditions(interaction, *request.headers)) {
+    add_conditions(headers, *request.headers, closest.differences);
+  }
+  const std::uint32_t identity = image.identity(interaction);
+  const FoldedDigests asked =
+      identity == 0
+          ? FoldedDigests()
+          : folded_digests_of(matcher.redactor(), image.digest_key(), matcher.match_on(), request);
+  if (asked.identity != 0 && asked.identity != identity) {
+    closest.differences.push_back({"a redacted value", std::string(kRedacted), "another one"});
+  }
+  return closest;
 }
 
 std::optional<Closest> find_closest(const Image& image, const Cursors& cursors,

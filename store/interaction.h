@@ -57,7 +57,7 @@ inline bool end_from_name(std::string_view name, ResponseEnd& end) {
 struct RedactedDigests {
   struct Digest {
     std::string part;  ///< "query", "body", "header:authorization"
-    std::string text;  ///< 16 hexadecimal digits
+    std::string text;  ///< 4 hexadecimal digits
     bool operator==(const Digest&) const = default;
   };
   std::string key;  ///< 16 hexadecimal digits; the cassette's own

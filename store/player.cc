@@ -12,9 +12,11 @@
 #include <optional>
 
 #include "parser/response_parser.h"
+#include "store/candidates.h"
 #include "store/diagnosis.h"
 #include "store/journal/journal.h"
 #include "store/log.h"
+#include "store/match/digests.h"
 #include "store/request_note.h"
 #include "store/session/session.h"
 
@@ -49,7 +51,9 @@ class SessionPlayer final : public Player {
   UpstreamPolicy upstream_policy(std::string_view host, std::uint16_t port) const override;
   bool may_relay() const override { return settings_.mode != RecordMode::kNone; }
   bool decides_at_headers() const override { return may_forward() && !needs_body(); }
-  bool needs_body() const override { return plays_ && matcher_.needs_body(); }
+  bool needs_body() const override {
+    return plays_ && (matcher_.needs_body() || image_.bodies_vary());
+  }
   Decision decide(const RequestView& request) override;
   std::string_view failure_of(const RequestView& place) override;
   PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
@@ -95,6 +99,8 @@ class SessionPlayer final : public Player {
     }
     return false;
   }
+  Turn take(const Candidates& candidates);
+  void tell_difference(const RequestView& request, Decision& decision) const;
   Error ended() const { return Error{"the session " + session_->name() + " has ended"}; }
 
   const Settings settings_;
@@ -127,28 +133,13 @@ Decision SessionPlayer::decide(const RequestView& request) {
     return {Kind::kMiss, MissReason::kNoCassette, 0};
   }
 
-  Image::Group group = image_.find(matcher_.key(request));
-  auto any = [](std::uint32_t) { return true; };
-  auto with_headers = [&](std::uint32_t interaction) {
-    if (request.headers == nullptr) return true;
-    Headers recorded;
-    image_.request_headers(interaction, recorded);
-    return matcher_.headers_match(recorded, *request.headers);
-  };
-  auto take = [&](auto accepts) {
-    switch (settings_.order) {
-      case Order::kSequential:
-        return cursors_.take_in_sequence(image_, group, settings_.allow_playback_repeats, accepts);
-      case Order::kFirst:
-        return cursors_.take_first(image_, group, accepts);
-      case Order::kMatched:
-        break;
-    }
-    return cursors_.take_matched(image_, group, settings_.allow_playback_repeats, accepts);
-  };
-  Turn turn = matcher_.compares_headers() ? take(with_headers) : take(any);
-
-  if (turn.kind == Turn::Kind::kPlay) return {Kind::kReplay, MissReason::kNone, turn.interaction};
+  const Candidates candidates(image_, matcher_, request);
+  const Turn turn = take(candidates);
+  if (turn.kind == Turn::Kind::kPlay) {
+    Decision decision{Kind::kReplay, MissReason::kNone, turn.interaction};
+    if (candidates.differs_in_secret(turn.interaction)) tell_difference(request, decision);
+    return decision;
+  }
   // What is known and comes later is out of order in any mode; what is new may be recorded.
   if (turn.kind == Turn::Kind::kOutOfSequence) {
     return {Kind::kMiss, MissReason::kOutOfSequence, turn.interaction};
@@ -161,6 +152,43 @@ Decision SessionPlayer::decide(const RequestView& request) {
     return {Kind::kMiss, MissReason::kOutOfSequence, turn.interaction};
   }
   return {Kind::kMiss, MissReason::kNoSuchRequest, 0};
+}
+
+/// The turn of one of the candidates, in the order of the settings.
+Turn SessionPlayer::take(const Candidates& candidates) {
+  auto any = [](std::uint32_t) { return true; };
+  auto choosy = [&candidates](std::uint32_t i) { return candidates.accepts(i); };
+  auto take_of = [&](const Image::Group& group, bool repeats) {
+    auto with = [&](auto accepts) {
+      switch (settings_.order) {
+        case Order::kSequential:
+          return cursors_.take_in_sequence(image_, group, repeats, accepts);
+        case Order::kFirst:
+          return cursors_.take_first(image_, group, accepts);
+        case Order::kMatched:
+          break;
+      }
+      return cursors_.take_matched(image_, group, repeats, accepts);
+    };
+    return candidates.are_choosy() ? with(choosy) : with(any);
+  };
+  if (settings_.order == Order::kSequential)
+    return take_of(candidates.of_key(), settings_.allow_playback_repeats);
+  for (const Image::Group& group : candidates) {
+    const Turn turn = take_of(group, false);
+    if (turn.kind == Turn::Kind::kPlay) return turn;
+  }
+  return take_of(candidates.all(), settings_.allow_playback_repeats);
+}
+
+/// That the answer may be meant for another one. Usual where credentials are new in each run, so it is no warning.
+void SessionPlayer::tell_difference(const RequestView& request, Decision& decision) const {
+  decision.differs_in_secret = true;
+  if (!log_enabled(LogLevel::kInfo)) return;
+  log(LogLevel::kInfo, std::string(request.method) + " " +
+                           redactor_.redact_uri(format_uri(request.uri)) +
+                           ": answered by interaction " + std::to_string(decision.interaction + 1) +
+                           ", which differs in a redacted value; none has the same");
 }
 
 std::string_view SessionPlayer::failure_of(const RequestView& place) {
@@ -250,6 +278,7 @@ std::string SessionPlayer::miss(const RequestView& request, const Decision& deci
 }
 
 Result<void> SessionPlayer::record(Interaction interaction) try {
+  interaction.redacted = digests_of(redactor_, image_.digest_key(), view_of(interaction));
   redactor_.redact(interaction);
   if (!interaction.recorded_at) interaction.recorded_at = microseconds_now();
   JournalRecord record;

@@ -42,7 +42,13 @@ struct Decision {
   MissReason reason = MissReason::kNone;
   std::uint32_t interaction =
       0;  ///< with kReplay: which one (and with kOutOfSequence: the expected one)
+  /// kReplay: the request differs from the recorded one in a value that redaction took out, and no
+  /// other had the same.
+  bool differs_in_secret = false;
 };
+
+/// What the history has as the reason of a replay in which the request differed so.
+inline constexpr std::uint8_t kDiffersInSecret = 1;
 
 /// A response ready for the wire. `bytes` is a view into the compiled cassette (valid as long as
 /// the player) or into the scratch string that was given.

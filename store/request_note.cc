@@ -57,8 +57,10 @@ void note_request(History& history, const Redactor& redactor, std::uint64_t cass
   entry.began = handled.began_at;
   entry.duration = static_cast<std::uint64_t>(std::max<std::int64_t>(handled.nanoseconds, 0));
   entry.cassette = cassette;
-  if (handled.outcome == HistoryOutcome::kReplayed)
+  if (handled.outcome == HistoryOutcome::kReplayed) {
     entry.interaction = handled.decision.interaction;
+    entry.reason = handled.decision.differs_in_secret ? kDiffersInSecret : 0;
+  }
   entry.pid = thread_ids().pid;
   entry.tid = handled.thread;
   entry.status = static_cast<std::uint16_t>(status);

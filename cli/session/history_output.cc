@@ -20,8 +20,13 @@ bool names_interaction(const HistoryEntry& request) {
          request.interaction != HistoryEntry::kNoInteraction;
 }
 
+/// Why it was missed, or with what reservation it was replayed; or empty.
 std::string_view reason_of(const HistoryEntry& request) {
-  return name_of(static_cast<MissReason>(request.reason));
+  if (request.outcome == HistoryOutcome::kMissed)
+    return name_of(static_cast<MissReason>(request.reason));
+  const bool differs =
+      request.outcome == HistoryOutcome::kReplayed && request.reason == kDiffersInSecret;
+  return differs ? "a redacted value differs" : "";
 }
 
 /// nullptr: a request that no cassette was asked about, or one that the session does not know any more.
@@ -36,7 +41,7 @@ std::string what_happened(const HistoryEntry& request, const SessionState& sessi
                           const std::string& working_directory) {
   std::string text(name_of(request.outcome));
   if (names_interaction(request)) text += " #" + std::to_string(request.interaction + 1ull);
-  if (request.outcome == HistoryOutcome::kMissed) text.append(": ").append(reason_of(request));
+  if (!reason_of(request).empty()) text.append(": ").append(reason_of(request));
   if (session.cassettes.size() < 2) return text;
   const CassetteState* cassette = cassette_of(request, session);
   if (cassette == nullptr) return text;
@@ -56,8 +61,7 @@ void append_request(JsonOutput& out, const HistoryEntry& request, const SessionS
   out.key("status");
   request.status != 0 ? out.number(request.status) : out.null();
   out.member("outcome", name_of(request.outcome));
-  out.member_or_null("reason",
-                     request.outcome == HistoryOutcome::kMissed ? reason_of(request) : "");
+  out.member_or_null("reason", reason_of(request));
   out.member_or_null("cassette", cassette != nullptr ? cassette->counts.path : "");
   out.key("index");
   names_interaction(request) ? out.number(request.interaction + std::uint64_t{1}) : out.null();

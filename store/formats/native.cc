@@ -248,17 +248,18 @@ Result<void> NativeReader::redacted(const DocumentNode& node, RedactedDigests& o
   if (node.is_null()) return {};
   if (!node.is_map()) return error(node, "`redacted` is no map");
   for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
+    const std::string& name = node.items[i].text;
     const DocumentNode& digest = node.items[i + 1];
-    const bool good = digest.is_scalar() && digest.text.size() == 16 &&
-                      digest.text.find_first_not_of("0123456789abcdef") == std::string::npos;
-    if (!good) {
-      return error(digest, "redacted." + for_message(node.items[i].text) +
-                               " is no digest: 16 hexadecimal digits are expected");
+    const std::size_t digits = name == "key" ? 16 : 4;
+    if (!digest.is_scalar() || digest.text.size() != digits ||
+        digest.text.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      return error(digest, "redacted." + for_message(name) + " is not of " +
+                               std::to_string(digits) + " hexadecimal digits");
     }
-    if (node.items[i].text == "key") {
+    if (name == "key") {
       out.key = digest.text;
     } else {
-      out.digests.push_back({node.items[i].text, digest.text});
+      out.digests.push_back({name, digest.text});
     }
   }
   if (out.key.empty()) return error(node, "`redacted` without its key");

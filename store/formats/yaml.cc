@@ -111,16 +111,15 @@ void append_informational(std::string& out, const std::vector<InformationalRespo
   }
 }
 
+/// On one line: nobody has to read it.
 void append_redacted(std::string& out, const RedactedDigests& redacted) {
-  out += "  redacted:\n";
-  append_entry(out, 4, "key", redacted.key);
+  out += "  redacted: {key: '" + redacted.key + "'";
   for (const RedactedDigests::Digest& digest : redacted.digests) {
-    out.append(4, ' ');
+    out += ", ";
     append_yaml_key(out, digest.part, 4);
-    out += ' ';
-    append_yaml_scalar(out, digest.text, 6, ScalarPlace::kAfterKey);
-    out += '\n';
+    out += " '" + digest.text + "'";
   }
+  out += "}\n";
 }
 
 void append_response(std::string& out, const Interaction& interaction) {

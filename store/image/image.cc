@@ -13,6 +13,7 @@
 
 #include "store/files.h"
 #include "store/image/image_layout.h"
+#include "store/match/likeness.h"
 #include "store/session/descriptor.h"
 
 namespace cassette {
@@ -83,7 +84,9 @@ Image::Image(Image&& other) noexcept
       size_(other.size_),
       slots_(other.slots_),
       origins_(other.origins_),
+      member_count_(other.member_count_),
       created_(other.created_),
+      digest_key_(other.digest_key_),
       path_(other.path_),
       settings_(other.settings_),
       entries_(other.entries_),
@@ -114,7 +117,7 @@ Result<void> Image::adopt(const char* bytes, std::uint64_t size) {
   if (header.total != size || !std::has_single_bit(header.slots) ||
       !inside(header.entries_at, header.interactions, sizeof(Entry)) ||
       !inside(header.slots_at, header.slots, sizeof(Slot)) ||
-      !inside(header.members_at, header.interactions, sizeof(std::uint32_t)) ||
+      !inside(header.members_at, header.members, sizeof(std::uint32_t)) ||
       !inside(header.origins_at, header.origins, sizeof(std::uint64_t))) {
     return Error{"it is damaged"};
   }
@@ -122,7 +125,9 @@ Result<void> Image::adopt(const char* bytes, std::uint64_t size) {
   size_ = header.interactions;
   slots_ = header.slots;
   origins_ = header.origins;
+  member_count_ = header.members;
   created_ = header.created;
+  digest_key_ = header.digest_key;
   path_ = view(header.path_at, header.path_size);
   settings_ = view(header.settings_at, header.settings_size);
   entries_ = reinterpret_cast<const Entry*>(bytes + header.entries_at);
@@ -157,6 +162,7 @@ std::string_view Image::text(std::uint32_t interaction, int part) const {
 }
 
 bool Image::existed() const { return (flags_ & kExisted) != 0; }
+bool Image::bodies_vary() const { return (flags_ & kBodiesVary) != 0; }
 std::string_view Image::path() const { return path_; }
 std::string_view Image::settings() const { return settings_; }
 
@@ -180,14 +186,14 @@ Image::Group Image::group_of(std::uint32_t interaction) const {
 Image::Group Image::group_in(std::uint32_t slot) const {
   const Slot& found = slot_table_[slot];
   // No more members than there can be: who goes through them would be at it for minutes.
-  const std::uint32_t most = found.first < size_ ? size_ - found.first : 0;
-  return {found.first, found.first, std::min(found.count, most)};
+  const std::uint32_t most = found.first < member_count_ ? member_count_ - found.first : 0;
+  return {found.first, found.first, std::min(found.count, most), found.flags};
 }
 
 std::uint32_t Image::member(const Group& group, std::uint32_t index) const {
   std::uint64_t at = std::uint64_t{group.first} + index;
   // A member that is none is answered with a number that is none, which every user checks anyway.
-  return at < size_ ? std::min(members_[at], size_) : size_;
+  return at < member_count_ ? std::min(members_[at], size_) : size_;
 }
 
 bool Image::answers_for(std::string_view host, std::uint16_t port) const {
@@ -208,17 +214,44 @@ std::string_view Image::request_body(std::uint32_t interaction) const {
 }
 int Image::status(std::uint32_t interaction) const { return entry(interaction).status; }
 
+namespace {
+
+/// Takes the first field off packed headers; false when there is none left.
+bool next_field(std::string_view& packed, Headers::Field& field) {
+  std::uint32_t sizes[2];
+  if (packed.size() < sizeof sizes) return false;
+  std::memcpy(sizes, packed.data(), sizeof sizes);
+  packed.remove_prefix(sizeof sizes);
+  if (packed.size() < std::uint64_t{sizes[0]} + sizes[1]) return false;
+  field = {packed.substr(0, sizes[0]), packed.substr(sizes[0], sizes[1])};
+  packed.remove_prefix(std::size_t{sizes[0]} + sizes[1]);
+  return true;
+}
+
+}  // namespace
+
 void Image::request_headers(std::uint32_t interaction, Headers& headers) const {
   headers.clear();
   std::string_view packed = text(interaction, kRequestHeaders);
-  while (packed.size() >= 8) {
-    std::uint32_t sizes[2];
-    std::memcpy(sizes, packed.data(), sizeof sizes);
-    packed.remove_prefix(sizeof sizes);
-    if (packed.size() < std::uint64_t{sizes[0]} + sizes[1]) return;
-    headers.add(packed.substr(0, sizes[0]), packed.substr(sizes[0], sizes[1]));
-    packed.remove_prefix(sizes[0] + sizes[1]);
+  Headers::Field field;
+  while (next_field(packed, field)) headers.add(field.name, field.value);
+}
+
+std::uint32_t Image::identity(std::uint32_t interaction) const {
+  return entry(interaction).identity;
+}
+
+bool Image::answers_conditions(std::uint32_t interaction, const Headers& incoming) const {
+  const std::uint16_t flags = entry(interaction).flags;
+  if ((flags & kAsksCondition) != 0) return is_conditional(incoming);
+  if ((flags & kAsksRange) == 0) return true;
+  const auto asked = incoming.find("Range");
+  std::string_view packed = text(interaction, kRequestHeaders);
+  Headers::Field field;
+  while (asked && next_field(packed, field)) {
+    if (equals_ignoring_case(field.name, "Range")) return field.value == *asked;
   }
+  return false;
 }
 
 std::string_view Image::wire(std::uint32_t interaction) const {

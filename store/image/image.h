@@ -7,8 +7,9 @@
 //   Entry[n]      one an interaction, in the cassette's order
 //   Slot[2^k]     an open-addressing hash table by match key, load at most 1/2. A slot with
 //                 count 0 is empty. The number of a group is where its members begin.
-//   uint32[n]     the members: each group's interactions in one run, those of higher priority
-//                 first, among equals ascending
+//   uint32[k]     the members: each group's interactions in one run, those of higher priority
+//                 first, among equals ascending. An interaction is in one group by its match key,
+//                 and in those within it of what is alike beyond that (image_groups.h)
 //   uint64[m]     hashes of the places (host:port) that are answered for, ascending
 //   heap          strings, wire responses, pieces
 //
@@ -37,7 +38,7 @@ namespace image_layout {
 void seal(std::string& bytes);
 }
 
-inline constexpr std::uint32_t kImageVersion = 3;
+inline constexpr std::uint32_t kImageVersion = 4;
 
 /// What goes into an image beside the interactions.
 struct ImageContext {
@@ -54,10 +55,14 @@ class Image {
  public:
   /// Interactions with one match key. `count` 0: there is none.
   struct Group {
-    std::uint32_t number = 0;  ///< below size(), another for each group
+    std::uint32_t number = 0;  ///< below members(), another for each group
     std::uint32_t first = 0;
     std::uint32_t count = 0;
+    std::uint32_t flags = 0;  ///< LikenessPart: in what the members differ; and the following
   };
+  static constexpr std::uint32_t kVaries = 7;
+  static constexpr std::uint32_t kHasIdentities = 8;   ///< of some, identity() is known
+  static constexpr std::uint32_t kHasConditions = 16;  ///< some are for certain requests alone
 
   /// Maps a file. Damaged, cut short, of another version: an error.
   static Result<Image> open(const std::string& file);
@@ -79,6 +84,12 @@ class Image {
   std::uint64_t created() const { return created_; }
   /// How many interactions.
   std::uint32_t size() const { return size_; }
+  /// How many members all groups have.
+  std::uint32_t members() const { return member_count_; }
+  /// For what is recorded into the cassette, and compared with it (store/match/digests.h).
+  std::uint64_t digest_key() const { return digest_key_; }
+  /// In some group the members have different bodies.
+  bool bodies_vary() const;
 
   Group find(const MatchKey& key) const;
   Group group_of(std::uint32_t interaction) const;
@@ -97,7 +108,13 @@ class Image {
   std::string_view error(std::uint32_t interaction) const;
   int status(std::uint32_t interaction) const;
   void request_headers(std::uint32_t interaction, Headers& headers) const;
-  /// Kept only where the matcher compares bodies.
+  /// What redaction took out of the parts that match_on covers, as one number; 0: nothing, or
+  /// nobody knows.
+  std::uint32_t identity(std::uint32_t interaction) const;
+  /// May it answer a request with these fields? A part of a body is for those who asked for that
+  /// part; that nothing has changed, for those who asked whether it has. No allocation.
+  bool answers_conditions(std::uint32_t interaction, const Headers& incoming) const;
+  /// Kept only where bodies are compared.
   std::string_view request_body(std::uint32_t interaction) const;
 
   /// The response for an HTTP/1.1 peer, whole.
@@ -112,10 +129,11 @@ class Image {
   /// When the pieces of the body arrived; offsets into wire(), ascending. Empty: nothing is known.
   std::span<const Piece> pieces(std::uint32_t interaction) const;
 
+  struct Slot;  ///< of image_layout.h
+
  private:
   struct Header;
   struct Entry;
-  struct Slot;
   friend Result<std::string> compile_image(const Cassette&, const Matcher&, const ImageContext&);
   friend void image_layout::seal(std::string& bytes);
 
@@ -137,7 +155,9 @@ class Image {
   std::uint32_t size_ = 0;
   std::uint32_t slots_ = 0;
   std::uint32_t origins_ = 0;
+  std::uint32_t member_count_ = 0;
   std::uint64_t created_ = 0;
+  std::uint64_t digest_key_ = 0;
   std::string_view path_;
   std::string_view settings_;
   const Entry* entries_ = nullptr;

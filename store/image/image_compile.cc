@@ -1,10 +1,12 @@
 // Compiling a cassette into an image. See image.h.
+#include <sys/random.h>
+
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <ctime>
 #include <exception>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,9 +14,9 @@
 #include "parser/writer.h"
 #include "store/content_coding.h"
 #include "store/image/image.h"
+#include "store/image/image_groups.h"
 #include "store/image/image_layout.h"
-#include "store/match/failed_place.h"
-#include "store/uri.h"
+#include "store/match/digests.h"
 
 namespace cassette {
 
@@ -122,6 +124,27 @@ bool was_answered_before_body(const RequestMessage& request) {
          request.headers.find("Content-Length").value_or("0") != "0";
 }
 
+/// The one that most digests of the cassette are made with, or a new one.
+std::uint64_t digest_key_of(const std::vector<Interaction>& interactions) {
+  std::map<std::string_view, std::size_t> uses;
+  std::string_view best;
+  for (const Interaction& interaction : interactions) {
+    if (interaction.redacted.empty()) continue;
+    const std::string_view key = interaction.redacted.key;
+    if (++uses[key] > uses[best]) best = key;
+  }
+  if (std::uint64_t key = digest_key(best); key != 0) return key;
+  std::uint64_t key = 0;
+  while (key == 0) {
+    // Without the kernel's random numbers it is the time: the key is no secret.
+    if (getrandom(&key, sizeof key, GRND_NONBLOCK) == sizeof key) continue;
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    key = nanoseconds(now);
+  }
+  return key;
+}
+
 }  // namespace
 
 Result<std::string> compile_image(const Cassette& cassette, const Matcher& matcher,
@@ -132,60 +155,24 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
   }
   auto count = static_cast<std::uint32_t>(interactions.size());
 
-  // Groups: each interaction finds its slot, then the members are laid out slot by slot.
-  std::vector<Image::Slot> slots(std::bit_ceil(std::max<std::uint32_t>(2 * count, 2)));
+  const std::uint64_t key = digest_key_of(interactions);
+  ImageGroups groups = group_interactions(cassette, matcher, key);
+  if (groups.members.size() > std::numeric_limits<std::uint32_t>::max()) {
+    return Error{"the cassette " + context.path + " has too many interactions"};
+  }
   std::vector<Image::Entry> entries(count);
-  std::vector<std::uint64_t> origins;
-  auto mask = static_cast<std::uint32_t>(slots.size() - 1);
   for (std::uint32_t i = 0; i < count; ++i) {
-    RequestView request = view_of(interactions[i]);
-    MatchKey key = matcher.key(request);
-    std::uint32_t at = static_cast<std::uint32_t>(key.low) & mask;
-    while (slots[at].count != 0 && (slots[at].high != key.high || slots[at].low != key.low)) {
-      at = (at + 1) & mask;
-    }
-    slots[at].high = key.high;
-    slots[at].low = key.low;
-    ++slots[at].count;
-    entries[i].group = at;
-    if (!request.uri.host.empty()) {
-      if (is_failed_place(request.uri.scheme)) continue;
-      std::uint64_t origin = origin_hash(request.uri.host, request.uri.port);
-      if (origins.size() < 2 || origins[origins.size() - 2] != origin) {
-        origins.push_back(origin);
-        origins.push_back(origin_hash(request.uri.host, 0));
-      }
-    }
-  }
-  std::sort(origins.begin(), origins.end());
-  origins.erase(std::unique(origins.begin(), origins.end()), origins.end());
-  std::vector<std::uint32_t> members(count);
-  std::vector<std::uint32_t> next(slots.size());
-  std::uint32_t first = 0;
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    slots[i].first = next[i] = first;
-    first += slots[i].count;
-  }
-  bool by_priority = false;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    members[next[entries[i].group]++] = i;
-    by_priority = by_priority || interactions[i].priority != 0;
-  }
-  for (const Image::Slot& slot : slots) {
-    if (!by_priority || slot.count < 2) continue;
-    auto begin = members.begin() + slot.first;
-    std::stable_sort(begin, begin + slot.count, [&](std::uint32_t a, std::uint32_t b) {
-      return interactions[a].priority > interactions[b].priority;
-    });
+    entries[i].group = groups.group_of[i];
+    entries[i].identity = groups.identity[i];
   }
 
   ImageWriter writer;
   Image::Header header{};
   writer.append({reinterpret_cast<const char*>(&header), sizeof header});
   header.entries_at = writer.append_table(entries);
-  header.slots_at = writer.append_table(slots);
-  header.members_at = writer.append_table(members);
-  header.origins_at = writer.append_table(origins);
+  header.slots_at = writer.append_table(groups.slots);
+  header.members_at = writer.append_table(groups.members);
+  header.origins_at = writer.append_table(groups.origins);
   header.path_at = writer.append(context.path);
   header.path_size = context.path.size();
   header.settings_at = writer.append(context.settings);
@@ -198,7 +185,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     std::string_view parts[kParts] = {interaction.id,  interaction.request.method,
                                       interaction.uri, interaction.error,
                                       headers,         {}};
-    if (matcher.needs_body()) parts[kRequestBody] = interaction.request.body;
+    if (matcher.needs_body() || groups.bodies_vary) parts[kRequestBody] = interaction.request.body;
     entry.times = interaction.times;
     entry.text_at = writer.size();
     for (int part = 0; part < kParts; ++part) {
@@ -224,7 +211,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     entry.status = static_cast<std::uint16_t>(response.status);
     entry.flags = static_cast<std::uint16_t>(
         (wire.close_after ? kCloseAfter : 0) | (close_after_head ? kCloseAfterHead : 0) |
-        (was_answered_before_body(interaction.request) ? kBeforeBody : 0));
+        (was_answered_before_body(interaction.request) ? kBeforeBody : 0) | asks(interaction));
     entry.wire_at = writer.append(wire.bytes);
     entry.wire_size = wire.bytes.size();
     entry.head_size = static_cast<std::uint32_t>(wire.head_size);
@@ -238,14 +225,16 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
 
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kImageVersion;
-  header.flags = context.existed ? kExisted : 0;
+  header.flags = (context.existed ? kExisted : 0) | (groups.bodies_vary ? kBodiesVary : 0);
   header.total = writer.size();
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   header.created = nanoseconds(now);
   header.interactions = count;
-  header.slots = static_cast<std::uint32_t>(slots.size());
-  header.origins = static_cast<std::uint32_t>(origins.size());
+  header.slots = static_cast<std::uint32_t>(groups.slots.size());
+  header.members = static_cast<std::uint32_t>(groups.members.size());
+  header.origins = static_cast<std::uint32_t>(groups.origins.size());
+  header.digest_key = key;
   writer.put(0, &header, sizeof header);
   writer.put(header.entries_at, entries.data(), entries.size() * sizeof(Image::Entry));
   std::string bytes = writer.take();

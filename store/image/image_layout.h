@@ -26,6 +26,8 @@ inline std::uint64_t nanoseconds(const timespec& time) {
 
 inline constexpr char kMagic[8] = {'c', 'a', 's', 's', 'i', 'm', 'g', '\n'};
 inline constexpr std::uint32_t kExisted = 1;
+/// Somewhere requests of one match key have different bodies.
+inline constexpr std::uint32_t kBodiesVary = 2;
 
 /// Up to this size the checksum is always checked: it takes some 20 us.
 inline constexpr std::uint64_t kAlwaysSummed = 256 * 1024;
@@ -34,6 +36,12 @@ inline constexpr std::uint16_t kCloseAfter = 1;
 inline constexpr std::uint16_t kCloseAfterHead = 2;
 /// The server answered `Expect: 100-continue` with this, and never got the body.
 inline constexpr std::uint16_t kBeforeBody = 4;
+
+/// The answer is for a request with that Range, or with a condition, alone.
+inline constexpr std::uint16_t kAsksRange = 0x4000;
+inline constexpr std::uint16_t kAsksCondition = 0x8000;
+/// Which of the two: 0 for nearly all. RFC 9110 sections 15.3.7 (206), 15.4.5 (304), 15.5.13 (412), 15.5.17 (416).
+std::uint16_t asks(const Interaction& interaction);
 
 /// Parts of an entry's text, which stand one behind the other in the heap.
 enum Part { kId, kMethod, kUri, kErrorName, kRequestHeaders, kRequestBody, kParts };
@@ -64,7 +72,7 @@ struct Image::Header {
   std::uint32_t interactions;
   std::uint32_t slots;
   std::uint32_t origins;
-  std::uint32_t unused;
+  std::uint32_t members;
   std::uint64_t entries_at;
   std::uint64_t slots_at;
   std::uint64_t members_at;
@@ -73,6 +81,7 @@ struct Image::Header {
   std::uint64_t path_size;
   std::uint64_t settings_at;
   std::uint64_t settings_size;
+  std::uint64_t digest_key;
 };
 
 struct Image::Entry {
@@ -87,7 +96,7 @@ struct Image::Entry {
   std::uint32_t pieces;
   std::uint16_t status;
   std::uint16_t flags;
-  std::uint32_t unused;
+  std::uint32_t identity;  ///< of what redaction took out, as far as match_on covers it; 0: nothing
 };
 
 struct Image::Slot {
@@ -95,6 +104,8 @@ struct Image::Slot {
   std::uint64_t low;
   std::uint32_t first;
   std::uint32_t count;
+  std::uint32_t flags;  ///< as in Image::Group
+  std::uint32_t unused;
 };
 
 namespace image_layout {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 #include <utility>
 
 #include "store/content_coding.h"
@@ -12,25 +13,42 @@
 #include "store/match/failed_place.h"
 #include "store/match/key_hasher.h"
 #include "store/match/match_parts.h"
+#include "store/match/media_type.h"
 #include "store/match/parameters.h"
 
 namespace cassette {
 namespace {
 
-/// `%2f` and `%2F` are the same octet (RFC 3986 section 6.2.2.1). Whether `%41` and `A` are the
-/// same is up to the server: they are kept apart.
+bool is_unreserved(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '.' || c == '_' || c == '~';
+}
+
+/// The percent-encodings that mean the same are hashed as one: `%2f` as `%2F` (RFC 3986 section
+/// 6.2.2.1), `%7E` as `~` (section 6.2.2.2), `%3C` as the `<` that may not stand there, and that is
+/// what a program makes of a placeholder. Whether `%2F` and `/` are the same is up to the server:
+/// they are kept apart.
 void add_as_written(KeyHasher& hasher, std::string_view text) {
   if (std::memchr(text.data(), '%', text.size()) == nullptr) {
     hasher.add(text);
     return;
   }
   for (std::size_t i = 0; i < text.size(); ++i) {
-    hasher.add(text[i]);
-    if (text[i] != '%') continue;
-    for (int digit = 0; digit < 2 && i + 1 < text.size() && hex_digit(text[i + 1]) >= 0; ++digit) {
-      const char c = text[++i];
-      hasher.add(c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c);
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    if (low < 0) {
+      hasher.add(text[i]);
+      continue;
     }
+    const char decoded = static_cast<char>(high * 16 + low);
+    if (is_unreserved(decoded) || decoded == '<' || decoded == '>') {
+      hasher.add(decoded);
+    } else {
+      hasher.add('%');
+      hasher.add("0123456789ABCDEF"[high]);
+      hasher.add("0123456789ABCDEF"[low]);
+    }
+    i += 2;
   }
 }
 
@@ -76,8 +94,48 @@ XXH128_hash_t hash_parameter(const Redactor& redactor, const Parameter& paramete
   return scratch.digest();
 }
 
-/// The order of parameters does not matter, how often each is there does: so their hashes are added
-/// up, which needs neither memory nor sorting.
+/// How many parameters of the same name stood before one. Up to kKept names it remembers where they
+/// are, and allocates nothing.
+class Ranks {
+ public:
+  Ranks() {}  // NOLINT: see names_
+  std::uint64_t of(const Parameter& parameter) {
+    if (count_ == kKept) return of_many(parameter);
+    std::uint64_t rank = 0;
+    for (std::size_t i = 0; i < count_; ++i) rank += same_name(name(i), parameter.name) ? 1 : 0;
+    names_[count_++] = {parameter.name.data(), parameter.name.size()};
+    return rank;
+  }
+
+ private:
+  static constexpr std::size_t kKept = 64;
+
+  static bool same_name(std::string_view a, std::string_view b) {
+    if (a == b) return true;
+    constexpr std::string_view kEncoded = "%+";
+    if (a.find_first_of(kEncoded) == a.npos && b.find_first_of(kEncoded) == b.npos) return false;
+    return percent_decoded(a) == percent_decoded(b);
+  }
+
+  std::string_view name(std::size_t i) const { return {names_[i].begin, names_[i].size}; }
+
+  std::uint64_t of_many(const Parameter& parameter) {
+    if (many_.empty()) {
+      for (std::size_t i = 0; i < count_; ++i) ++many_[percent_decoded(name(i))];
+    }
+    return many_[percent_decoded(parameter.name)]++;
+  }
+
+  std::size_t count_ = 0;
+  struct Name {
+    const char* begin;
+    std::size_t size;
+  } names_[kKept];  // without a value until it is used: this is on the fast path
+  std::unordered_map<std::string, std::uint64_t> many_;
+};
+
+/// The order of parameters does not matter but for those of one name, how often each is there does:
+/// so their hashes are added up, which needs neither memory nor sorting.
 void add_query(KeyHasher& hasher, const Redactor& redactor, std::string_view query) {
   std::uint64_t count = 0;
   std::uint64_t low = 0;
@@ -85,8 +143,16 @@ void add_query(KeyHasher& hasher, const Redactor& redactor, std::string_view que
   if (!query.empty()) {
     KeyHasher scratch;
     Parameter parameter;
+    Ranks ranks;
     while (next_parameter(query, parameter)) {
-      const XXH128_hash_t hash = hash_parameter(redactor, parameter, scratch);
+      XXH128_hash_t hash = hash_parameter(redactor, parameter, scratch);
+      if (const std::uint64_t rank = ranks.of(parameter); rank != 0) {
+        scratch.reset();
+        scratch.add_number(hash.low64);
+        scratch.add_number(hash.high64);
+        scratch.add_number(rank);
+        hash = scratch.digest();
+      }
       low += hash.low64;
       high += hash.high64 + (low < hash.low64 ? 1 : 0);
       ++count;
@@ -122,18 +188,14 @@ void add_uri(KeyHasher& hasher, const Redactor& redactor, const UriView& uri) {
   hasher.end();
 }
 
+/// Several fields of a name are one list (RFC 9110 section 5.3).
 void add_header(KeyHasher& hasher, const Redactor& redactor, const Headers* headers,
                 std::string_view name) {
-  std::uint64_t count = 0;
-  if (headers != nullptr) {
-    for (const Headers::Field field : *headers) {
-      if (!equals_ignoring_case(field.name, name)) continue;
-      hasher.add(redactor.redact_header(field.name, field.value));
-      hasher.end();
-      ++count;
-    }
-  }
-  hasher.add_number(count);
+  const std::optional<std::string> value =
+      headers != nullptr ? comparable_header(redactor, *headers, name) : std::nullopt;
+  if (value) hasher.add(*value);
+  hasher.end();
+  hasher.add_number(value ? 1 : 0);
 }
 
 }  // namespace
@@ -151,7 +213,7 @@ RequestView view_of(const Interaction& interaction) {
   return view;
 }
 
-std::string comparable_body(const Redactor& redactor, const RequestView& request) {
+std::string comparable_body(const Redactor* redactor, const RequestView& request) {
   std::string_view type;
   std::string_view coding;
   if (request.headers != nullptr) {
@@ -160,9 +222,13 @@ std::string comparable_body(const Redactor& redactor, const RequestView& request
   }
   if (!coding.empty() && is_encoded(coding, request.body)) {
     const Result<std::string> plain = decode_content(coding, request.body);
-    if (plain) return canonical_body(type, redactor.redact_body(type, *plain));
+    if (plain) {
+      return canonical_body(type,
+                            redactor != nullptr ? redactor->redact_body(type, *plain) : *plain);
+    }
   }
-  return canonical_body(type, redactor.redact_body(type, request.body));
+  if (redactor == nullptr) return canonical_body(type, request.body);
+  return canonical_body(type, redactor->redact_body(type, request.body));
 }
 
 Matcher::Matcher(MatchOn match_on, Redactor redactor)
@@ -197,7 +263,7 @@ MatchKey Matcher::key(const RequestView& request) const {
   if (match_on_.query) add_query(hasher, redactor_, uri.query);
   if (match_on_.uri) add_uri(hasher, redactor_, uri);
   if (match_on_.body) {
-    hasher.add(comparable_body(redactor_, request));
+    hasher.add(comparable_body(&redactor_, request));
     hasher.end();
   }
   for (const std::string& name : match_on_.header_names)
@@ -206,27 +272,33 @@ MatchKey Matcher::key(const RequestView& request) const {
   return {hash.high64, hash.low64};
 }
 
+std::optional<std::string> comparable_header(const Redactor& redactor, const Headers& headers,
+                                             std::string_view name) {
+  std::optional<std::string> all;
+  for (const Headers::Field field : headers) {
+    if (!equals_ignoring_case(field.name, name)) continue;
+    if (all) {
+      *all += ", ";
+    } else {
+      all.emplace();
+    }
+    *all += redactor.redact_header(field.name, field.value);
+  }
+  // Each client makes its own up, for each request.
+  if (all && equals_ignoring_case(name, "Content-Type")) {
+    const std::string boundary = header_parameter(*all, "boundary");
+    const std::size_t at = boundary.empty() ? all->npos : all->rfind(boundary);
+    if (at != all->npos) all->replace(at, boundary.size(), "boundary");
+  }
+  return all;
+}
+
 bool same_header(const Redactor& redactor, const Headers& recorded, const Headers& incoming,
                  std::string_view name) {
   // The length follows from the body, which `body` compares; of a redacted body it is another one.
   if (equals_ignoring_case(name, "Content-Length")) return true;
   if (redactor.hides_header(name)) return incoming.find(name).has_value();
-  auto next = [name](const Headers& headers, std::size_t& at) {
-    while (at < headers.size() && !equals_ignoring_case(headers.at(at).name, name)) ++at;
-    return at < headers.size();
-  };
-  std::size_t r = 0;
-  std::size_t i = 0;
-  for (;; ++r, ++i) {
-    const bool more_recorded = next(recorded, r);
-    const bool more_incoming = next(incoming, i);
-    if (more_recorded != more_incoming) return false;
-    if (!more_recorded) return true;
-    if (redactor.redact_header(name, recorded.at(r).value) !=
-        redactor.redact_header(name, incoming.at(i).value)) {
-      return false;
-    }
-  }
+  return comparable_header(redactor, recorded, name) == comparable_header(redactor, incoming, name);
 }
 
 bool Matcher::headers_match(const Headers& recorded, const Headers& incoming) const {

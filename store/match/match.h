@@ -46,7 +46,8 @@ class Matcher {
   Matcher(MatchOn match_on, Redactor redactor);
 
   /// Allocates nothing with the default match_on and up to 64 query parameters. Both sides are
-  /// redacted alike before they are compared. `query`: parameters sorted. `localhost` stands for
+  /// redacted alike before they are compared. `query`: parameters in any order,
+  /// but for those of one name. `localhost` stands for
   /// localhost, 127.0.0.1, 0.0.0.0, ::1. `body`: JSON structurally, form fields sorted, multipart
   /// with its boundary normalised, else bytes.
   MatchKey key(const RequestView& request) const;
@@ -57,6 +58,7 @@ class Matcher {
   bool compares_headers() const { return match_on_.headers; }
   bool needs_body() const { return match_on_.body; }
   const MatchOn& match_on() const { return match_on_; }
+  const Redactor& redactor() const { return redactor_; }
 
   /// In the order of match_on; empty when they match.
   std::vector<Difference> differences(const RequestView& recorded,

@@ -90,17 +90,9 @@ std::string body_excerpt(std::string_view body, std::size_t difference) {
 }
 
 std::string header_values(const Redactor& redactor, const Headers* headers, std::string_view name) {
-  std::string result;
-  bool found = false;
-  if (headers != nullptr) {
-    for (const Headers::Field field : *headers) {
-      if (!equals_ignoring_case(field.name, name)) continue;
-      if (found) result += ", ";
-      result += redactor.redact_header(field.name, field.value);
-      found = true;
-    }
-  }
-  return found ? excerpt(result, 0, kShown) : std::string(kNone);
+  const std::optional<std::string> all =
+      headers != nullptr ? comparable_header(redactor, *headers, name) : std::nullopt;
+  return all ? excerpt(*all, 0, kShown) : std::string(kNone);
 }
 
 /// A request with nothing in it but one part: two of them have the same key if that part matches.
@@ -147,15 +139,21 @@ std::vector<Difference> Matcher::differences(const RequestView& recorded,
   compare(match_on_.query, &MatchOn::query, [&](Difference& d) {
     const Parameters a = parameters_of(redactor_, r.query);
     const Parameters b = parameters_of(redactor_, i.query);
-    d = {"query", shown(only_in(a, b)), shown(only_in(b, a))};
+    d = {"query", only_in(a, b), only_in(b, a)};
+    if (d.recorded.empty() && d.actual.empty()) {  // the same ones, in another order
+      d.recorded = redactor_.redact_uri("?" + std::string(r.query)).substr(1);
+      d.actual = redactor_.redact_uri("?" + std::string(i.query)).substr(1);
+    }
+    d.recorded = shown(d.recorded);
+    d.actual = shown(d.actual);
   });
   compare(match_on_.uri, &MatchOn::uri, [&](Difference& d) {
     d = {"uri", shown(redactor_.redact_uri(format_uri(r))),
          shown(redactor_.redact_uri(format_uri(i)))};
   });
   compare(match_on_.body, &MatchOn::body, [&](Difference& d) {
-    const std::string a = comparable_body(redactor_, recorded);
-    const std::string b = comparable_body(redactor_, incoming);
+    const std::string a = comparable_body(&redactor_, recorded);
+    const std::string b = comparable_body(&redactor_, incoming);
     const auto at = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
     d = {"body", body_excerpt(a, static_cast<std::size_t>(at)),
          body_excerpt(b, static_cast<std::size_t>(at))};

@@ -2,6 +2,7 @@
 // that the two never disagree.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,8 +10,14 @@
 
 namespace cassette {
 
-/// The request's body without its coding, without its secrets, in its canonical form.
-std::string comparable_body(const Redactor& redactor, const RequestView& request);
+/// The request's body without its coding, without its secrets, in its canonical form. Without a
+/// redactor its secrets are in it.
+std::string comparable_body(const Redactor* redactor, const RequestView& request);
+
+/// All fields of that name as one value (RFC 9110 section 5.3), without secrets, and without the
+/// boundary of a multipart type. Nothing: there is none.
+std::optional<std::string> comparable_header(const Redactor& redactor, const Headers& headers,
+                                             std::string_view name);
 
 /// Whether the fields of that name are the same in both, as far as `headers` compares them.
 bool same_header(const Redactor& redactor, const Headers& recorded, const Headers& incoming,

@@ -21,7 +21,7 @@ namespace {
 
 constexpr char kMagic[8] = {'c', 'a', 's', 's', 'c', 'u', 'r', '\n'};
 constexpr char kHintsMagic[8] = {'c', 'a', 's', 's', 'h', 'i', 'n', '\n'};
-constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kVersion = 4;
 
 /// Tells interactions from others: two images of one cassette that share cursors must have the same.
 std::uint64_t fingerprint(const Image& image) {
@@ -55,7 +55,7 @@ void Cursors::fill(Header& header, const Image& image) {
 void Cursors::fill(HintsHeader& header, const Image& image) {
   std::memcpy(header.magic, kHintsMagic, sizeof kHintsMagic);
   header.version = kVersion;
-  header.interactions = image.size();
+  header.members = image.members();
 }
 
 Result<void> Cursors::create(int descriptor, const Image& image) {
@@ -68,7 +68,7 @@ Result<void> Cursors::create(int descriptor, const Image& image) {
 Result<void> Cursors::create_hints(int descriptor, const Image& image) {
   HintsHeader header{};
   fill(header, image);
-  return reserve(descriptor, sizeof header + sizeof(Word) * std::uint64_t{image.size()}, &header,
+  return reserve(descriptor, sizeof header + sizeof(Word) * std::uint64_t{image.members()}, &header,
                  sizeof header);
 }
 
@@ -93,7 +93,7 @@ Result<Cursors> Cursors::open(const std::string& cursors, const std::string& hin
   auto mapping = map_file(cursors, sizeof(Header) + words);
   if (!mapping) return mapping.error();
   opened.cursors_ = *mapping;
-  mapping = map_file(hints, sizeof(HintsHeader) + words);
+  mapping = map_file(hints, sizeof(HintsHeader) + sizeof(Word) * std::uint64_t{image.members()});
   if (!mapping) return mapping.error();
   opened.hints_file_ = *mapping;
   const Header& header = opened.header();
@@ -101,7 +101,7 @@ Result<Cursors> Cursors::open(const std::string& cursors, const std::string& hin
   if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 || header.version != kVersion ||
       header.interactions != image.size() ||
       std::memcmp(hints_header.magic, kHintsMagic, sizeof kHintsMagic) != 0 ||
-      hints_header.version != kVersion || hints_header.interactions != image.size()) {
+      hints_header.version != kVersion || hints_header.members != image.members()) {
     return Error{"the cursors " + cursors + " are damaged or of another version"};
   }
   opened.adopt(image);
@@ -110,9 +110,10 @@ Result<Cursors> Cursors::open(const std::string& cursors, const std::string& hin
 
 Result<Cursors> Cursors::in_memory(const Image& image) {
   const std::uint64_t words = sizeof(Word) * std::uint64_t{image.size()};
+  const std::uint64_t hints = sizeof(Word) * std::uint64_t{image.members()};
   Cursors cursors;
   for (auto [mapping, bytes] : {std::pair{&cursors.cursors_, sizeof(Header) + words},
-                                std::pair{&cursors.hints_file_, sizeof(HintsHeader) + words}}) {
+                                std::pair{&cursors.hints_file_, sizeof(HintsHeader) + hints}}) {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
       return Error{std::string("no memory for cursors: ") + strerror(errno)};
@@ -125,6 +126,7 @@ Result<Cursors> Cursors::in_memory(const Image& image) {
 
 void Cursors::adopt(const Image& image) {
   interactions_ = image.size();
+  members_ = image.members();
   turns_ = reinterpret_cast<Word*>(static_cast<char*>(cursors_.memory) + sizeof(Header));
   hints_ = reinterpret_cast<Word*>(static_cast<char*>(hints_file_.memory) + sizeof(HintsHeader));
 }
@@ -137,6 +139,7 @@ Cursors::Cursors(Cursors&& other) noexcept
     : cursors_(other.cursors_),
       hints_file_(other.hints_file_),
       interactions_(other.interactions_),
+      members_(other.members_),
       turns_(other.turns_),
       hints_(other.hints_) {
   other.cursors_ = other.hints_file_ = {};

@@ -9,8 +9,8 @@
 //   256    16 x u64 replayed   64 bytes apart: a thread counts in one of them
 //   1280   u64 turns[n]        round << 33 | played << 32 | count
 // Bytes of `hints`, one for each match settings, because they decide about the groups:
-//   0      magic "casshin\n", u32 version, u32 n
-//   64     u64 hints[n]        round << 32 | how many of a group's first members are used up
+//   0      magic "casshin\n", u32 version, u32 number of members m of all groups
+//   64     u64 hints[m]        round << 32 | how many of a group's first members are used up
 //
 // The round is counted up by a rewind. A turn or hint of an earlier round counts as 0: so a rewind is
 // one atomic step, however large the cassette. (31 bits of it, compared modulo 2^31.)
@@ -169,7 +169,7 @@ class Cursors {
   struct HintsHeader {
     char magic[8];
     std::uint32_t version;
-    std::uint32_t interactions;
+    std::uint32_t members;
     char end[48];
   };
   static_assert(sizeof(HintsHeader) == 64);
@@ -230,6 +230,7 @@ class Cursors {
   Mapping cursors_;
   Mapping hints_file_;
   std::uint32_t interactions_ = 0;
+  std::uint32_t members_ = 0;
   Word* turns_ = nullptr;
   Word* hints_ = nullptr;
 };
@@ -251,7 +252,7 @@ std::uint32_t Cursors::last_accepted(const Image& image, const Image::Group& gro
 template <typename Accepts>
 Turn Cursors::take_matched(const Image& image, const Image::Group& group, bool repeats,
                            Accepts accepts) {
-  if (group.count == 0 || group.number >= interactions_) return {};
+  if (group.count == 0 || group.number >= members_) return {};
   for (;;) {
     const std::uint32_t round = round_of_state(state());
     const std::uint64_t hint = hints_[group.number].load(std::memory_order_relaxed);

@@ -91,7 +91,8 @@ struct HistoryEntry {
   std::int32_t tid = 0;
   std::uint16_t status = 0;  ///< of the response; 0: there was none
   HistoryOutcome outcome = HistoryOutcome::kMissed;
-  std::uint8_t reason = 0;   ///< MissReason as a number, opaque here
+  std::uint8_t reason =
+      0;  ///< opaque here: kMissed: MissReason as a number; kReplayed: Player's remark
   std::string_view program;  ///< name of the process
   std::string_view method;
   std::string_view uri;  ///< redacted

@@ -214,9 +214,9 @@ class RandomInteractions {
     if (below(2) == 0)
       result.recorded_at = static_cast<std::int64_t>(random_() % 4102444800000000u);
     if (below(5) == 0) {
-      result.redacted.key = digest();
-      result.redacted.digests.push_back({"query", digest()});
-      if (below(2) == 0) result.redacted.digests.push_back({"header:x-" + digest(), digest()});
+      result.redacted.key = digits(16);
+      result.redacted.digests.push_back({"query", digits(4)});
+      if (below(2) == 0) result.redacted.digests.push_back({"header:x-" + digits(9), digits(4)});
     }
     if (below(20) == 0) {
       result.error = "ECONNREFUSED";
@@ -246,8 +246,8 @@ class RandomInteractions {
   }
 
  private:
-  std::string digest() {
-    std::string text(16, '0');
+  std::string digits(std::size_t count) {
+    std::string text(count, '0');
     for (char& c : text) c = "0123456789abcdef"[below(16)];
     return text;
   }

@@ -48,6 +48,13 @@ TEST(YamlWriter, WritesOurExtensionsWhereVcrpyIgnoresThem) {
   interaction.response.version = {1, 0};
   interaction.response.trailers.add("Digest", "abc");
   interaction.chunks = {{0, 12}, {3, 250}};
+  interaction.first_byte_milliseconds = 1003;
+  interaction.informational.push_back({103, "Early Hints", {}, 12});
+  interaction.informational.front().headers.add("Link", "</a.css>");
+  interaction.end = ResponseEnd::kEof;
+  interaction.closes = true;
+  interaction.redacted = {"0123456789abcdef",
+                          {{"query", "5f3a"}, {"header:authorization", "0012"}}};
   interaction.recorded_at = 1706745599000001;
   Interaction failed;
   failed.request.method = "GET";
@@ -76,9 +83,21 @@ TEST(YamlWriter, WritesOurExtensionsWhereVcrpyIgnoresThem) {
             "      message: OK\n"
             "    http_version: HTTP/1.0\n"
             "    chunks: [[0, 12], [3, 250]]\n"
+            "    first_byte_ms: 1003\n"
             "    trailers:\n"
             "      Digest:\n"
             "      - abc\n"
+            "    informational:\n"
+            "    - headers:\n"
+            "        Link:\n"
+            "        - '</a.css>'\n"
+            "      status:\n"
+            "        code: 103\n"
+            "        message: Early Hints\n"
+            "      milliseconds: 12\n"
+            "    ends: EOF\n"
+            "    closes: true\n"
+            "  redacted: {key: '0123456789abcdef', query: '5f3a', header:authorization: '0012'}\n"
             "  recorded_at: 2024-01-31T23:59:59.000001Z\n"
             "- request:\n"
             "    body: null\n"

@@ -83,13 +83,16 @@ TEST(Match, ByDefaultTheseAreTheSame) {
            {"http://h/p", "http://user:pw@h/p"},
            {"http://h/p", "http://h/p?"},
            {"http://h/p?a=1&b=2", "http://h/p?b=2&a=1"},
-           {"http://h/p?a=1&a=2", "http://h/p?a=2&a=1"},
+           {"http://h/p?a=1&b=2&a=3", "http://h/p?b=2&a=1&a=3"},
            {"http://h/p?a=b+c", "http://h/p?a=b%20c"},
            {"http://h/p?a=%2f", "http://h/p?a=%2F"},
            {"http://h/p?a=%41", "http://h/p?%61=A"},
            {"http://h/p?a", "http://h/p?a="},
            {"http://h/p?a&&b", "http://h/p?b&a&"},
            {"http://h/p%2fq", "http://h/p%2Fq"},
+           {"http://h/%7Ep", "http://h/~p"},
+           {"http://h/p%41", "http://h/pA"},
+           {"http://h/%3credacted%3E/p", "http://h/<redacted>/p"},
            {"http://h/p?token=one&a=1", "http://h/p?a=1&token=two"},
            {"http://h/p?token=one", "http://h/p?token=<redacted>"},
            {"http://localhost:81/p", "http://127.0.0.1:81/p"},
@@ -109,7 +112,10 @@ TEST(Match, ByDefaultTheseDiffer) {
            {"http://h/p", "http://h/P"},
            {"http://h/p", "http://h/p/"},
            {"http://h/p/q", "http://h/p%2Fq"},
-           {"http://h/pA", "http://h/p%41"},
+           {"http://h/pA", "http://h/p%61"},
+           {"http://h/p%25", "http://h/p%"},
+           {"http://h/p?a=1&a=2", "http://h/p?a=2&a=1"},
+           {"http://h/p?a=1&%61=2", "http://h/p?a=2&%61=1"},
            {"http://h/p?a=1", "http://h/p?a=2"},
            {"http://h/p?a=1", "http://h/p?b=1"},
            {"http://h/p?a=1", "http://h/p?a=1&a=1"},
@@ -173,7 +179,8 @@ TEST(Match, EachPartAloneLooksAtNothingElse) {
 TEST(Match, UriIsAllOfItInTheOrderWritten) {
   const Matcher matcher = matcher_on(&MatchOn::uri);
   expect_same(matcher, get("http://h/p?a=1&b=%2f"), get("http://H:80/p?a=1&b=%2F"));
-  expect_same(matcher, get("http://h/p?token=1"), get("http://h/p?token=2"));
+  expect_same(matcher, get("http://h/p?access_token=1"), get("http://h/p?access_token=2"));
+  expect_same(matcher, get("http://h/~p?a=%7E"), get("http://h/%7Ep?a=~"));
   expect_same(matcher, get("http://localhost/p"), get("http://127.0.0.1/p"));
   expect_different(matcher, get("http://h/p?a=1&b=2"), get("http://h/p?b=2&a=1"));
   expect_different(matcher, get("http://h/p?a"), get("http://h/p?a="));
@@ -284,6 +291,7 @@ TEST(Match, OneHeaderByName) {
   expect_different(matcher, with({{"X-A", "1"}}), with({{"X-A", "2"}}));
   expect_different(matcher, with({{"X-A", ""}}), with({}));
   expect_different(matcher, with({{"X-A", "1"}, {"X-A", "2"}}), with({{"X-A", "1"}}));
+  expect_same(matcher, with({{"X-A", "1"}, {"X-A", "2"}}), with({{"x-a", "1, 2"}}));
   expect_same(matcher, with({{"Authorization", "one"}}), with({{"Authorization", "two"}}));
   expect_different(matcher, with({{"Authorization", "one"}}), with({}));
 }
@@ -317,6 +325,38 @@ TEST(Match, HeadersOfTheRecordingAreASubsetOfTheIncoming) {
 
   EXPECT_TRUE(Matcher({}, by_default()).headers_match(recorded, incoming))
       << "unless headers are in match_on";
+}
+
+TEST(Match, TheOrderOfManyParametersOfOneNameCounts) {
+  // More than are kept without memory.
+  std::string forwards = "http://h/p?x=0";
+  std::string backwards = forwards;
+  for (int i = 0; i < 100; ++i) {
+    forwards += "&a=" + std::to_string(i);
+    backwards += "&a=" + std::to_string(99 - i);
+  }
+  const Matcher matcher({}, by_default());
+  expect_different(matcher, get(forwards), get(backwards));
+  expect_same(matcher, get(forwards + "&x=1"), get("http://h/p?x=0&x=1" + forwards.substr(14)));
+  const auto differences =
+      matcher.differences(get("http://h/p?a=1&a=2").view(), get("http://h/p?a=2&a=1").view());
+  ASSERT_EQ(differences.size(), 1u);
+  EXPECT_EQ(differences[0].recorded, "a=1&a=2");
+  EXPECT_EQ(differences[0].actual, "a=2&a=1");
+}
+
+TEST(Match, ABoundaryInContentTypeIsNoDifference) {
+  MatchOn on = nothing();
+  on.headers = true;
+  on.header_names = {"content-type"};
+  const Matcher matcher(on, by_default());
+  const Request one = post("multipart/form-data; boundary=----x1", "");
+  const Request other = post("multipart/mixed; boundary=----x1", "");
+  EXPECT_TRUE(
+      matcher.headers_match(one.headers, post("multipart/form-data; boundary=----y", "").headers));
+  EXPECT_FALSE(matcher.headers_match(one.headers, other.headers));
+  expect_same(matcher, one, post("multipart/form-data; boundary=----z", ""));
+  expect_different(matcher, one, other);
 }
 
 TEST(Match, DifferencesNameTheFieldsAndShowWhatDiffers) {
