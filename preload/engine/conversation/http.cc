@@ -185,18 +185,25 @@ void Conversation::queue(const PlayedResponse& response) {
 }
 
 void Conversation::miss(const Decision& decision, std::string_view detail) {
-  std::string answer = player_->miss(view(), decision, detail);
-  note(view(), HistoryOutcome::kMissed, decision, terms_.reset_on_miss ? 0 : kMissStatus);
+  answer_miss(view(), decision, detail);
+  if (terms_.reset_on_miss || decision.reason == MissReason::kBadRequest ||
+      !request_parser_.keep_alive()) {
+    end();
+  }
+}
+
+/// Leaves the end of the connection to the caller.
+void Conversation::answer_miss(const RequestView& request, const Decision& decision,
+                               std::string_view detail) {
+  std::string answer = player_->miss(request, decision, detail);
+  note(request, HistoryOutcome::kMissed, decision, terms_.reset_on_miss ? 0 : kMissStatus);
   if (terms_.reset_on_miss) {
     reset_error_ = ECONNRESET;
-    end();
     return;
   }
   std::string_view bytes = answer;
-  if (request_parser_.request().method == "HEAD")
-    bytes = bytes.substr(0, bytes.find("\r\n\r\n") + 4);
+  if (request.method == "HEAD") bytes = bytes.substr(0, bytes.find("\r\n\r\n") + 4);
   to_program_.add_copy(bytes);
-  if (decision.reason == MissReason::kBadRequest || !request_parser_.keep_alive()) end();
 }
 
 void Conversation::broken_request() {
