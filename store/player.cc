@@ -51,6 +51,7 @@ class SessionPlayer final : public Player {
   bool decides_at_headers() const override { return may_forward() && !needs_body(); }
   bool needs_body() const override { return plays_ && matcher_.needs_body(); }
   Decision decide(const RequestView& request) override;
+  Decision refused_tunnel(const RequestView& request) override;
   std::string_view failure_of(const RequestView& place) override;
   PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
                           std::string& scratch) const override;
@@ -61,6 +62,7 @@ class SessionPlayer final : public Player {
                    std::string_view detail) override;
   Result<void> record(Interaction interaction) override;
   void not_recorded(const RequestView& request, std::string_view why) override;
+  void cannot_record(const RequestView& request, std::string_view why) override;
   void relayed(std::string_view place, std::string_view what) override;
   void refused(std::string_view place, std::string_view what) override;
   void handled(const RequestView& request, const Handled& handled) noexcept override;
@@ -166,6 +168,28 @@ Decision SessionPlayer::decide(const RequestView& request) {
     return {Kind::kMiss, MissReason::kOutOfSequence, turn.interaction};
   }
   return {Kind::kMiss, MissReason::kNoSuchRequest, 0};
+}
+
+Decision SessionPlayer::refused_tunnel(const RequestView& request) {
+  if (cursors_.ended() || !plays_ || request.headers == nullptr) return {};
+  const Image::Group group = image_.find(matcher_.key(request));
+  if (group.count == 0) return {};
+  constexpr std::string_view kCredentials = "Proxy-Authorization";
+  const bool has_credentials = request.headers->find(kCredentials).has_value();
+  auto accepts = [&](std::uint32_t interaction) {
+    if (image_.method(interaction) != request.method) return false;
+    Headers recorded;
+    image_.request_headers(interaction, recorded);
+    return recorded.find(kCredentials).has_value() == has_credentials;
+  };
+  const bool repeats = settings_.allow_playback_repeats;
+  const Turn turn = settings_.order == Order::kSequential
+                        ? cursors_.take_in_sequence(image_, group, repeats, accepts)
+                    : settings_.order == Order::kFirst
+                        ? cursors_.take_first(image_, group, accepts)
+                        : cursors_.take_matched(image_, group, repeats, accepts);
+  if (turn.kind != Turn::Kind::kPlay) return {};
+  return {Decision::Kind::kReplay, MissReason::kNone, turn.interaction};
 }
 
 std::string_view SessionPlayer::failure_of(const RequestView& place) {
@@ -289,6 +313,11 @@ void SessionPlayer::not_recorded(const RequestView& request, std::string_view wh
   session_->note_not_recorded(note);
 } catch (const std::exception& problem) {
   log(LogLevel::kWarn, problem.what());
+}
+
+void SessionPlayer::cannot_record(const RequestView& request, std::string_view why) {
+  cursors_.count_record_failure();
+  not_recorded(request, why);
 }
 
 void SessionPlayer::relayed(std::string_view place, std::string_view what) try {

@@ -7,7 +7,6 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/conversation/secure_channel.h"
-#include "store/log.h"
 #include "store/request_note.h"
 
 namespace cassette {
@@ -81,7 +80,7 @@ void Conversation::from_upstream(std::string_view bytes) {
     std::string_view taken = bytes.substr(0, progress.consumed);
     switch (progress.event) {
       case ParseEvent::kError:
-        relay("the server's response is malformed (" + response_parser_.error() + ")");
+        broken_response();
         continue;
       case ParseEvent::kHeaders:
         again = true;

@@ -137,6 +137,7 @@ class Conversation {
   void note_exchange();
   void not_recorded(std::string_view why);
   void broken_request();
+  void broken_response();
   void relay(std::string_view why);
   void refuse(std::string_view what);
   void end();

@@ -9,7 +9,6 @@
 #include "preload/engine/connection/names.h"
 #include "preload/engine/conversation/conversation.h"
 #include "preload/engine/conversation/tunnel.h"
-#include "store/log.h"
 #include "store/request_note.h"
 
 namespace cassette {
@@ -101,10 +100,16 @@ bool Conversation::is_intercepted(const UriView& target) const {
 void Conversation::tunnel_head() {
   decided_ = true;
   decision_ = {};
-  if (is_intercepted(view().uri) && terms_.policy != UpstreamPolicy::kAtConnect) return;
+  const bool ours = is_intercepted(view().uri);
+  if (ours) {
+    decision_ = player_->refused_tunnel(view());
+    if (decision_.kind == Decision::Kind::kReplay || terms_.policy != UpstreamPolicy::kAtConnect)
+      return;
+  }
   decision_.kind = Decision::Kind::kForward;
   if (!keeps_raw_) raw_ = write_request(request_parser_.request());
-  begin_exchange(/*records=*/false);
+  begin_exchange(
+      /*records=*/ours);  // a refusal; what is said through an open tunnel is recorded by itself
 }
 
 /// `request`: for the proxy, should it be needed; empty: it has answered already.
@@ -138,7 +143,8 @@ void Conversation::request_complete() {
     return;
   }
   raw_.clear();
-  if (request_parser_.is_connect()) return open_tunnel(write_request(request_parser_.request()));
+  if (request_parser_.is_connect() && decision_.kind != Decision::Kind::kReplay)
+    return open_tunnel(write_request(request_parser_.request()));
   if (std::exchange(answered_, false)) return;
   if (decision_.kind == Decision::Kind::kReplay) {
     play(decision_);
@@ -216,6 +222,14 @@ void Conversation::broken_request() {
   }
 }
 
+/// The program gets it as it is.
+void Conversation::broken_response() {
+  const std::string why = "the server's response is malformed (" + response_parser_.error() + ")";
+  const bool records = exchange_.records;
+  if (records) player_->cannot_record(view(), why);
+  relay(records ? std::string_view() : why);
+}
+
 // --- the server's side -----------------------------------------------------------------------------
 
 void Conversation::begin_exchange(bool records) {
@@ -232,15 +246,12 @@ void Conversation::begin_exchange(bool records) {
 }
 
 void Conversation::finish_exchange() {
-  const bool tunnel = !exchange_.records;
-  const int status = response_parser_.response().status;
+  const bool tunnel = request_parser_.is_connect();
   note_exchange();
-  if (tunnel && !response_parser_.switched_protocol()) {
-    log(LogLevel::kWarn, place() + ": the proxy refuses a tunnel, with status " +
-                             std::to_string(status) + ": not recorded");
-  } else if (tunnel && is_intercepted(view().uri)) {
+  if (!response_parser_.switched_protocol()) return;
+  if (tunnel && is_intercepted(view().uri)) {
     open_tunnel({});
-  } else if (response_parser_.switched_protocol()) {
+  } else {
     relay(tunnel ? std::string_view() : "the connection switched protocols");
   }
 }

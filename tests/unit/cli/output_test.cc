@@ -43,13 +43,39 @@ TEST(Summary, Line) {
 }
 
 TEST(Summary, StatusOfTheProgramComesFirst) {
-  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 1)}, false, true), 0);
-  EXPECT_EQ(run_status(7, {counts(0, 0, 1, 1, 1)}, true, true), 7);
-  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1, 1)}, true, true), 125);
-  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1)}, true, true), 3);
-  EXPECT_EQ(run_status(0, {counts(0, 0, 0, 0), counts(0, 0, 0, 1)}, true, true), 4);
-  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 0)}, false, false), 125);
-  EXPECT_EQ(run_status(7, {counts(1, 1, 0, 0)}, false, false), 7);
+  const FailOn nothing, unused{.unused = true, .passed = false};
+  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 1)}, nothing, true), 0);
+  EXPECT_EQ(run_status(7, {counts(0, 0, 1, 1, 1)}, unused, true), 7);
+  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1, 1)}, unused, true), 125);
+  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1)}, unused, true), 3);
+  EXPECT_EQ(run_status(0, {counts(0, 0, 0, 0), counts(0, 0, 0, 1)}, unused, true), 4);
+  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 0)}, nothing, false), 125);
+  EXPECT_EQ(run_status(7, {counts(1, 1, 0, 0)}, nothing, false), 7);
+}
+
+TEST(Summary, WhatWentPastTheCassetteFailsWhereItIsAskedFor) {
+  const FailOn nothing, passed{.unused = false, .passed = true};
+  for (auto count : {&CassetteCounts::relayed, &CassetteCounts::refused}) {
+    CassetteCounts row = counts(1, 0, 0, 0);
+    row.*count = 1;
+    EXPECT_EQ(run_status(0, {row}, nothing, true), 0);
+    EXPECT_EQ(run_status(0, {row}, passed, true), 3);
+    EXPECT_EQ(run_status(7, {row}, passed, true), 7);
+  }
+  EXPECT_EQ(run_status(0, {counts(1, 0, 0, 0)}, passed, true), 0);
+}
+
+TEST(Summary, AsJsonOnOneLine) {
+  CassetteCounts row = counts(1, 2, 3, 4, 5);
+  row.relayed = 6;
+  row.refused = 7;
+  row.redacted = 8;
+  EXPECT_EQ(summary_json(row, {{"/p/w.yaml", "GET http://a/", "two\n  lines"}, {"/q", "b", "c"}}),
+            "{\"cassette\": \"/p/w.yaml\", \"replayed\": 1, \"recorded\": 2, \"missed\": 3, "
+            "\"unused\": 4, \"record_failures\": 5, \"relayed\": 6, \"refused\": 7, "
+            "\"redacted\": 8, \"not_recorded\": [{\"what\": \"GET http://a/\", "
+            "\"why\": \"two\\n  lines\"}]}\n");
+  EXPECT_THAT(summary_json(row, {}), HasSubstr("\"not_recorded\": []}"));
 }
 
 TEST(Summary, CountsOfAnOlderSessionAreTakenOff) {
