@@ -1,6 +1,6 @@
 """A server that answers with bytes as they are: raw_origin.py PORT_FILE FOLDER LOG PARENT. What is asked for as /NAME is
-answered with the file FOLDER/NAME, or with the target itself where there is none; a NAME that ends in .close is the last
-on its connection. Each request line is a line of LOG, whatever its method. Ends with its parent."""
+answered with the file FOLDER/NAME, and the connection ends behind it; what there is no such file for is answered with
+method and target, and the connection goes on. Each request line is a line of LOG, whatever its method. Ends with its parent."""
 import os
 import socket
 import sys
@@ -33,14 +33,13 @@ def serve(client):
         target = words[1] if len(words) > 1 else b"/"
         name = os.path.basename(target.decode("latin-1"))
         try:
-            with open(os.path.join(folder, name), "rb") as answer:
+            with open(os.path.join(folder, name or "/none"), "rb") as answer:
                 client.sendall(answer.read())
-        except OSError:
+            client.shutdown(socket.SHUT_WR)
+        except FileNotFoundError:
             body = line.split(b" HTTP/")[0] + b"\n"
             bodyless = words and words[0] == b"HEAD"
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), b"" if bodyless else body))
-        if name.endswith(".close"):
-            client.shutdown(socket.SHUT_WR)
 
 
 def guarded(client):
