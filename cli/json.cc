@@ -8,6 +8,22 @@ namespace cassette {
 
 JsonOutput::JsonOutput() : writer_(buffer_) { writer_.SetIndent(' ', 2); }
 
+std::string JsonOutput::line() const {
+  std::string line;
+  bool at_begin = false;
+  // A line end within a string is written as \n.
+  for (const char c : std::string_view(buffer_.GetString(), buffer_.GetSize())) {
+    if (c == '\n') {
+      at_begin = true;
+    } else if (!at_begin || c != ' ') {
+      if (at_begin && line.back() == ',') line += ' ';
+      at_begin = false;
+      line += c;
+    }
+  }
+  return line + "\n";
+}
+
 void JsonOutput::string(std::string_view bytes) {
   std::string converted;
   if (!is_utf8(bytes)) {

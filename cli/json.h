@@ -41,6 +41,8 @@ class JsonOutput {
 
   /// What was written, with a line end.
   std::string text() const { return std::string(buffer_.GetString(), buffer_.GetSize()) + "\n"; }
+  /// The same on one line.
+  std::string line() const;
 
  private:
   void headers(const char* name, const Headers& headers);

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "cli/child.h"
 #include "cli/command.h"
 #include "cli/find_program.h"
+#include "cli/json.h"
 #include "cli/paths.h"
 #include "cli/preloadable.h"
 #include "cli/run_options.h"
@@ -61,7 +63,11 @@ Result<std::vector<CassetteCounts>> counts_of(const Session& session, const std:
 }
 
 void print_summary(const std::vector<CassetteCounts>& counts, const std::vector<NotRecorded>& notes,
-                   const RunPlan& plan) {
+                   const RunPlan& plan, bool json) {
+  if (json) {
+    for (const CassetteCounts& row : counts) std::cerr << summary_json(row, notes);
+    return;
+  }
   auto shown = [&plan](const std::string& path) {
     return path == plan.cassette ? plan.shown : shortest_path(path, plan.working_directory);
   };
@@ -88,10 +94,19 @@ class NotEntered {
   NotEntered(const NotEntered&) = delete;
   NotEntered& operator=(const NotEntered&) = delete;
 
-  void print() const {
+  void print(bool json) const {
     std::ifstream file(path_);
-    for (std::string program; std::getline(file, program);)
-      complain(program + ": not entered, neither recorded nor replayed");
+    for (std::string program; std::getline(file, program);) {
+      if (json) {
+        JsonOutput out;
+        out.begin_object();
+        out.member("not_entered", program);
+        out.end_object();
+        std::cerr << out.line();
+      } else {
+        complain(program + ": not entered, neither recorded nor replayed");
+      }
+    }
   }
 
  private:
@@ -128,9 +143,9 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
   const bool complete = session.leave(status == 0);
   if (!now) return status != 0 ? (complain(now.error().message), status) : failed(now.error());
   const std::vector<CassetteCounts> counts = counts_since(*before, *now);
-  print_summary(counts, notes, plan);
-  not_entered.print();
-  return run_status(status, counts, options.fail_on_unused, complete);
+  print_summary(counts, notes, plan, options.json);
+  not_entered.print(options.json);
+  return run_status(status, counts, {options.fail_on_unused, options.fail_on_miss}, complete);
 }
 
 }  // namespace

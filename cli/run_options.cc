@@ -16,7 +16,8 @@ constexpr char kDescription[] =
     "A flag beats the environment variable that is named with it, which beats .cassette.yaml.\n";
 constexpr char kFooter[] =
     "Exit status: that of COMMAND, 128+n when signal n ended it. When that is 0: 125 if something could\n"
-    "not be recorded, 3 if there was a miss, 4 with --fail-on-unused if something was unused.\n"
+    "not be recorded, 3 if there was a miss, or with --fail-on-miss something that went past the cassette,\n"
+    "4 with --fail-on-unused if something was unused.\n"
     "125 also when COMMAND was not started because of an error; 126: it cannot be executed; 127: not "
     "found.\n";
 
@@ -57,6 +58,9 @@ std::variant<RunOptions, int> parse_run_options(const Arguments& arguments) {
   RunOptions options;
   app.add_flag("--fail-on-unused", options.fail_on_unused,
                "Exits with 4 when interactions of the cassette were not played.");
+  app.add_flag("--fail-on-miss", options.fail_on_miss,
+               "Exits with 3 also when a connection was relayed past the cassette, or refused.");
+  app.add_flag("--json", options.json, "Prints the summary as JSON, an object a line.");
 
   SplitArguments split = split_at_command(app, arguments);
   if (auto status = line.parse(split.flags, kRunFailed)) return *status;

@@ -18,6 +18,8 @@ struct RunOptions {
   };
   std::vector<Flag> flags;  ///< those that were given
   bool fail_on_unused = false;
+  bool fail_on_miss = false;
+  bool json = false;
   Arguments command;  ///< not empty
 
   /// Whether the setting of this variable was given as a flag.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "cli/json.h"
+
 namespace cassette {
 
 std::vector<CassetteCounts> counts_since(const std::vector<CassetteCounts>& before,
@@ -20,6 +22,9 @@ std::vector<CassetteCounts> counts_since(const std::vector<CassetteCounts>& befo
     subtract(counts.recorded, old->recorded);
     subtract(counts.missed, old->missed);
     subtract(counts.record_failures, old->record_failures);
+    subtract(counts.relayed, old->relayed);
+    subtract(counts.refused, old->refused);
+    subtract(counts.redacted, old->redacted);
   }
   return since;
 }
@@ -29,9 +34,13 @@ std::string summary_line(const CassetteCounts& counts, const std::string& shown)
                      std::to_string(counts.recorded) + " recorded, " +
                      std::to_string(counts.missed) + " missed, " + std::to_string(counts.unused) +
                      " unused";
-  if (counts.record_failures > 0) {
-    line += ", " + std::to_string(counts.record_failures) + " could not be recorded";
-  }
+  auto add = [&line](std::uint64_t count, const char* one, const char* more) {
+    if (count > 0) line += ", " + std::to_string(count) + (count == 1 ? one : more);
+  };
+  add(counts.record_failures, " could not be recorded", " could not be recorded");
+  add(counts.relayed, " relayed", " relayed");
+  add(counts.refused, " refused", " refused");
+  add(counts.redacted, " value redacted in responses", " values redacted in responses");
   return line;
 }
 
@@ -62,7 +71,33 @@ std::vector<std::string> not_recorded_lines(
   return lines;
 }
 
-int run_status(int program_status, const std::vector<CassetteCounts>& counts, bool fail_on_unused,
+std::string summary_json(const CassetteCounts& counts, const std::vector<NotRecorded>& notes) {
+  JsonOutput out;
+  out.begin_object();
+  out.member("cassette", counts.path);
+  out.member("replayed", counts.replayed);
+  out.member("recorded", counts.recorded);
+  out.member("missed", counts.missed);
+  out.member("unused", counts.unused);
+  out.member("record_failures", counts.record_failures);
+  out.member("relayed", counts.relayed);
+  out.member("refused", counts.refused);
+  out.member("redacted", counts.redacted);
+  out.key("not_recorded");
+  out.begin_array();
+  for (const NotRecorded& note : notes) {
+    if (note.cassette != counts.path) continue;
+    out.begin_object();
+    out.member("what", note.what);
+    out.member("why", note.why);
+    out.end_object();
+  }
+  out.end_array();
+  out.end_object();
+  return out.line();
+}
+
+int run_status(int program_status, const std::vector<CassetteCounts>& counts, FailOn fail_on,
                bool complete) {
   if (program_status != 0) return program_status;
   auto any = [&counts](std::uint64_t CassetteCounts::*count) {
@@ -71,7 +106,9 @@ int run_status(int program_status, const std::vector<CassetteCounts>& counts, bo
   };
   if (!complete || any(&CassetteCounts::record_failures)) return kRunFailed;
   if (any(&CassetteCounts::missed)) return kMissed;
-  if (fail_on_unused && any(&CassetteCounts::unused)) return kUnusedLeft;
+  if (fail_on.passed && (any(&CassetteCounts::relayed) || any(&CassetteCounts::refused)))
+    return kMissed;
+  if (fail_on.unused && any(&CassetteCounts::unused)) return kUnusedLeft;
   return kOk;
 }
 

@@ -18,7 +18,8 @@ inline constexpr int kUnusedLeft = 4;  ///< with --fail-on-unused
 std::vector<CassetteCounts> counts_since(const std::vector<CassetteCounts>& before,
                                          const std::vector<CassetteCounts>& now);
 
-/// "tests/w.yaml: 12 replayed, 0 recorded, 0 missed, 2 unused" with the path as `shown`.
+/// "tests/w.yaml: 12 replayed, 0 recorded, 0 missed, 2 unused" with the path as `shown`, and what else happened if it
+/// did: ", 1 could not be recorded, 1 relayed, 1 refused, 3 values redacted in responses".
 std::string summary_line(const CassetteCounts& counts, const std::string& shown);
 
 /// A line for each reason: "w.yaml: not recorded: GET http://a/ and 2 more: No space left on device".
@@ -26,9 +27,18 @@ std::vector<std::string> not_recorded_lines(
     const std::vector<NotRecorded>& notes,
     const std::function<std::string(const std::string& path)>& shown);
 
+/// The same as an object on one line: what docs/cli.md lists, paths as they are. `notes`: those of this cassette.
+std::string summary_json(const CassetteCounts& counts, const std::vector<NotRecorded>& notes);
+
+/// What makes a run fail whose program ended well.
+struct FailOn {
+  bool unused = false;  ///< an interaction that was not played
+  bool passed = false;  ///< a connection that went past the cassette, or would have
+};
+
 /// The exit status of `cassette run`, given the program's. `complete`: all that was recorded is in its
 /// cassette.
-int run_status(int program_status, const std::vector<CassetteCounts>& counts, bool fail_on_unused,
+int run_status(int program_status, const std::vector<CassetteCounts>& counts, FailOn fail_on,
                bool complete);
 
 }  // namespace cassette

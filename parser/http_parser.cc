@@ -19,15 +19,15 @@ bool is_token_character(char c) {
          (c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr);
 }
 
-std::string more_than(std::uint64_t limit, const char* what) {
-  return "more than " + std::to_string(limit) + " bytes of " + what;
-}
-
 std::size_t count_lines(std::string_view text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
 }  // namespace
+
+std::string HttpParser::more_than(std::uint64_t limit, const char* what) {
+  return "more than " + std::to_string(limit) + " bytes of " + what;
+}
 
 HttpParser::HttpParser(llhttp_type_t type, ParseLimits limits)
     : type_(type), limits_{std::min(limits.head, kLargestHead), limits.body} {
@@ -56,7 +56,7 @@ HttpParser::Step HttpParser::step(std::string_view bytes) {
       return read_method(bytes);
     case Phase::kHead:
     case Phase::kTrailers:
-      return read_lines(bytes);
+      return type_ == HTTP_REQUEST ? read_lines(bytes) : read_response_lines(bytes);
     case Phase::kBody:
       return read_body(bytes);
     case Phase::kOtherProtocol:
@@ -162,6 +162,8 @@ HttpParser::Step HttpParser::read_chunk(std::string_view bytes) {
       // llhttp saw none of the body. Behind this line it goes on with the trailers.
       llhttp_execute(&llhttp_, "0\r\n", 3);
       phase_ = Phase::kTrailers;
+      line_ = Line::kBegin;
+      folds_ = false;
       return {std::nullopt, chunk.consumed};
     case ChunkDecoder::Status::kError:
       break;
@@ -179,6 +181,9 @@ ParseEvent HttpParser::finish() {
     if (event != ParseEvent::kNeedMore) return event;
     if (framing_ == BodyFraming::kUntilClose) return complete_message();
   }
+  // Nothing is missing but the line that says so: some servers close there, and most clients do not mind.
+  const bool behind_last_chunk = phase_ == Phase::kTrailers && line_ == Line::kBegin && !folds_;
+  if (type_ == HTTP_RESPONSE && behind_last_chunk) return complete_message();
   error_ = "the connection ended within the ";
   if (phase_ == Phase::kBody) {
     error_ += "body of the " + std::string(kind()) + ", after " + std::to_string(body_size_);
@@ -201,12 +206,17 @@ void HttpParser::begin_message() {
   llhttp_.data = this;
   llhttp_set_lenient_chunked_length(&llhttp_, 1);     // decided in on_headers_complete()
   llhttp_set_lenient_transfer_encoding(&llhttp_, 1);  // decided in on_headers_complete()
+  llhttp_set_lenient_headers(&llhttp_, type_ == HTTP_RESPONSE);
   phase_ = type_ == HTTP_REQUEST ? Phase::kMethod : Phase::kHead;
   name_.clear();
   value_.clear();
   head_size_ = 0;
   lines_ = 0;
   after_cr_ = false;
+  line_ = Line::kStatus;
+  text_.clear();
+  folds_ = false;
+  length_complaint_.clear();
   has_content_length_ = false;
   content_length_ = 0;
   framing_ = BodyFraming::kNone;

@@ -4,11 +4,11 @@
 // connections (its states after `Connection: close` or an upgrade) reach the callers: each message
 // gets a fresh llhttp.
 //
-// llhttp is built in its default, loose mode. What is tolerated, and why:
+// llhttp is built in its default, loose mode. What is tolerated of requests and responses, and why:
 // - Lines that end in a bare LF (RFC 9112 section 2.2 allows it; hand-written clients and servers
-//   do it). A CR that no LF follows is an error.
-// - Control characters in field values are kept as they are, NUL is an error (RFC 9110 section
-//   5.5): a recorder should not be stricter than the programs on either side of it.
+//   do it). In a request a CR that no LF follows is an error.
+// - Control characters in field values are kept as they are: a recorder should not be stricter than the
+//   programs on either side of it. In a request NUL is an error (RFC 9110 section 5.5).
 // - Any token is a method (RFC 9110 section 9.1), not only those that llhttp knows.
 // - Transfer-Encoding together with Content-Length: Transfer-Encoding wins (RFC 9112 section 6.3);
 //   after such a request keep_alive() is false. `Transfer-Encoding: identity` counts as absent.
@@ -17,8 +17,24 @@
 // - Bytes behind a message with `Connection: close`: parsed as the next message. Whether to read on
 //   is the connection's decision.
 // - Chunks: see chunk_decoder.h.
-// Refused: versions other than HTTP/1.0 and 1.1, bytes of a target that llhttp refuses (controls,
-// spaces), white space before the first field and before a colon, a status outside of 100 to 999.
+// Refused of requests: versions other than HTTP/1.0 and 1.1, bytes of a target that llhttp refuses
+// (controls, spaces), white space before the first field and before a colon, what is no token in a name.
+//
+// Of responses more is tolerated, because the clients do (curl, wget, requests, Node; response_lines.cc):
+// - White space before a colon is taken off (RFC 9112 section 5.1). Not of Content-Length and Transfer-Encoding:
+//   there some clients read on to the end of the connection, and others do not.
+// - Any bytes are a name: parentheses, UTF-8, blanks within. It is kept as it is.
+// - A line without a colon, a field without a name, white space before the first field (RFC 9112 section 2.2):
+//   passed over, with what is folded to it. The program gets it; a recording does not have it.
+// - NUL, and a CR that no LF follows, are spaces (RFC 9110 section 5.5, RFC 9112 section 2.2). In the lines of chunks
+//   they are errors.
+// - `Content-Length: 3, 3` is 3 (RFC 9110 section 8.6), `+3` too. What is no number, or several, is an error unless
+//   Transfer-Encoding, the status or the method says where the body ends.
+// - Any version of one digit and one digit, HTTP/2.0 among them; it is kept, and read as HTTP/1.1.
+// - More than one blank in front of the status and behind it.
+// - The end of the connection in place of the empty line behind the last chunk: the body is whole.
+// Refused of responses: what does not begin with HTTP/, a status outside of 100 to 999, chunks that are broken, and
+// whatever leaves open where the body ends.
 #pragma once
 
 #include <cstddef>
@@ -128,6 +144,14 @@ class HttpParser {
     std::optional<ParseEvent> event;
     std::size_t consumed;
   };
+  /// Where in the lines of a response the next byte stands.
+  enum class Line {
+    kStatus,
+    kBegin,
+    kName,
+    kValue,
+    kPassedOver,
+  };
 
   static constexpr const char* kOtherVersion = "an HTTP version other than 1.0 and 1.1";
 
@@ -139,7 +163,6 @@ class HttpParser {
   static const llhttp_settings_t& callbacks();
 
   int on_target(std::string_view piece);
-  int on_reason(std::string_view piece);
   int on_version_complete();
   int on_field_name(std::string_view piece);
   int on_field_name_complete();
@@ -151,6 +174,13 @@ class HttpParser {
   Step step(std::string_view bytes);
   Step read_method(std::string_view bytes);
   Step read_lines(std::string_view bytes);
+  Step read_response_lines(std::string_view bytes);
+  bool take_response_byte(char c);
+  bool take_status_line();
+  bool take_field_name();
+  bool pass_over(Line next);
+  bool show(std::string_view bytes);
+  void take_response_length(std::string_view value);
   Step read_body(std::string_view bytes);
   Step read_chunk(std::string_view bytes);
 
@@ -164,6 +194,7 @@ class HttpParser {
   int complain_about_head(std::string complaint);
   Step fail(std::string_view bytes, std::size_t consumed, llhttp_errno_t code = HPE_USER);
   std::string complaint_of(llhttp_errno_t code) const;
+  static std::string more_than(std::uint64_t limit, const char* what);
   const char* kind() const { return type_ == HTTP_REQUEST ? "request" : "response"; }
 
   const llhttp_type_t type_;
@@ -179,6 +210,11 @@ class HttpParser {
   std::size_t head_size_ = 0;  ///< bytes of start line, fields and trailers so far
   std::size_t lines_ = 0;      ///< line ends in them before the current feed()
   bool after_cr_ = false;      ///< their last byte was a CR
+  Line line_ = Line::kStatus;
+  std::string text_;              ///< the status line, or a field's name, as far as it came
+  bool folds_ = false;            ///< what is folded to the last line belongs to a field
+  bool head_ended_ = false;       ///< llhttp says so
+  std::string length_complaint_;  ///< about Content-Length, should it be needed
   bool has_content_length_ = false;
   std::uint64_t content_length_ = 0;
   ChunkDecoder chunks_;

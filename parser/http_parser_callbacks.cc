@@ -41,7 +41,6 @@ const llhttp_settings_t& HttpParser::callbacks() {
     llhttp_settings_t s;
     llhttp_settings_init(&s);
     s.on_url = on_span<&HttpParser::on_target>;
-    s.on_status = on_span<&HttpParser::on_reason>;
     s.on_version_complete = on_event<&HttpParser::on_version_complete>;
     s.on_header_field = on_span<&HttpParser::on_field_name>;
     s.on_header_field_complete = on_event<&HttpParser::on_field_name_complete>;
@@ -59,26 +58,20 @@ int HttpParser::on_target(std::string_view piece) {
   return 0;
 }
 
-int HttpParser::on_reason(std::string_view piece) {
-  if (const std::size_t at = piece.find('\0'); at != std::string_view::npos) {
-    return complain_at(&piece[at], "a NUL byte in the reason phrase");
-  }
-  parts_.reason->append(piece);
-  return 0;
-}
-
 int HttpParser::on_version_complete() {
+  if (type_ == HTTP_RESPONSE) return 0;  // the one that it is shown
   *parts_.version = {llhttp_.http_major, llhttp_.http_minor};
   if (llhttp_.http_major == 1 && llhttp_.http_minor <= 1) return 0;
   return complain(kOtherVersion);
 }
 
 int HttpParser::on_field_name(std::string_view piece) {
-  name_.append(piece);
+  if (type_ == HTTP_REQUEST) name_.append(piece);
   return 0;
 }
 
 int HttpParser::on_field_name_complete() {
+  if (type_ == HTTP_RESPONSE) return 0;  // see response_lines.cc
   const std::string_view name = name_.get();
   if (name.empty()) return complain("a field without a name");
   // In loose mode llhttp takes a space for a character of a name.
@@ -103,10 +96,14 @@ int HttpParser::on_field_value_complete() {
   while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
   const bool trailer = phase_ == Phase::kTrailers;
   (trailer ? parts_.trailers : parts_.headers)->add(name_.get(), value);
-  llhttp_set_lenient_headers(&llhttp_, 0);
+  if (type_ == HTTP_REQUEST) {
+    llhttp_set_lenient_headers(&llhttp_, 0);
+  } else if (!trailer && equals_ignoring_case(name_.get(), "content-length")) {
+    take_response_length(value);
+  }
   name_.clear();
   value_.clear();
-  return trailer ? 0 : take_content_length();
+  return trailer || type_ == HTTP_RESPONSE ? 0 : take_content_length();
 }
 
 /// llhttp refuses a second Content-Length even when it is equal, so it is made to forget the first.
@@ -127,14 +124,10 @@ int HttpParser::take_content_length() {
 /// RFC 9112 section 6.3, in its order.
 int HttpParser::on_headers_complete() {
   if (llhttp_.http_major == 0) return complain_about_head("no HTTP/1.x behind the target");
-  if (type_ == HTTP_RESPONSE && llhttp_.status_code < 100) {
-    return complain_about_head("a status code below 100");
-  }
-  const TransferCoding coding = (llhttp_.flags & F_TRANSFER_ENCODING)
-                                    ? transfer_coding(*parts_.headers)
-                                    : TransferCoding::kNone;
+  const bool coded = type_ == HTTP_RESPONSE || (llhttp_.flags & F_TRANSFER_ENCODING) != 0;
+  const TransferCoding coding = coded ? transfer_coding(*parts_.headers) : TransferCoding::kNone;
   framing_is_doubtful_ =
-      coding != TransferCoding::kNone && (has_content_length_ || llhttp_.http_minor == 0);
+      coding != TransferCoding::kNone && (has_content_length_ || parts_.version->minor == 0);
   if (ends_with_head()) {
     framing_ = BodyFraming::kNone;
   } else if (coding == TransferCoding::kChunked) {
@@ -145,6 +138,8 @@ int HttpParser::on_headers_complete() {
   } else if (coding == TransferCoding::kOther) {
     if (type_ == HTTP_REQUEST) return complain_about_head("a transfer coding without chunked");
     framing_ = BodyFraming::kUntilClose;
+  } else if (!length_complaint_.empty()) {
+    return complain_about_head(std::move(length_complaint_));
   } else if (has_content_length_) {
     if (content_length_ > limits_.body) {
       return complain_about_head("Content-Length " + std::to_string(content_length_) +

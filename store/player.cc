@@ -55,6 +55,7 @@ class SessionPlayer final : public Player {
     return plays_ && (matcher_.needs_body() || image_.bodies_vary());
   }
   Decision decide(const RequestView& request) override;
+  Decision refused_tunnel(const RequestView& request) override;
   std::string_view failure_of(const RequestView& place) override;
   PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
                           std::string& scratch) const override;
@@ -65,6 +66,9 @@ class SessionPlayer final : public Player {
                    std::string_view detail) override;
   Result<void> record(Interaction interaction) override;
   void not_recorded(const RequestView& request, std::string_view why) override;
+  void cannot_record(const RequestView& request, std::string_view why) override;
+  void relayed(std::string_view place, std::string_view what) override;
+  void refused(std::string_view place, std::string_view what) override;
   void handled(const RequestView& request, const Handled& handled) noexcept override;
 
   Result<std::uint32_t> index() override;
@@ -101,6 +105,9 @@ class SessionPlayer final : public Player {
   }
   Turn take(const Candidates& candidates);
   void tell_difference(const RequestView& request, Decision& decision) const;
+  void tell_once(const std::string& line) const {
+    if (session_->first_to_tell(line)) log(LogLevel::kWarn, line);
+  }
   Error ended() const { return Error{"the session " + session_->name() + " has ended"}; }
 
   const Settings settings_;
@@ -189,6 +196,26 @@ void SessionPlayer::tell_difference(const RequestView& request, Decision& decisi
                            redactor_.redact_uri(format_uri(request.uri)) +
                            ": answered by interaction " + std::to_string(decision.interaction + 1) +
                            ", which differs in a redacted value; none has the same");
+Decision SessionPlayer::refused_tunnel(const RequestView& request) {
+  if (cursors_.ended() || !plays_ || request.headers == nullptr) return {};
+  const Image::Group group = image_.find(matcher_.key(request));
+  if (group.count == 0) return {};
+  constexpr std::string_view kCredentials = "Proxy-Authorization";
+  const bool has_credentials = request.headers->find(kCredentials).has_value();
+  auto accepts = [&](std::uint32_t interaction) {
+    if (image_.method(interaction) != request.method) return false;
+    Headers recorded;
+    image_.request_headers(interaction, recorded);
+    return recorded.find(kCredentials).has_value() == has_credentials;
+  };
+  const bool repeats = settings_.allow_playback_repeats;
+  const Turn turn = settings_.order == Order::kSequential
+                        ? cursors_.take_in_sequence(image_, group, repeats, accepts)
+                    : settings_.order == Order::kFirst
+                        ? cursors_.take_first(image_, group, accepts)
+                        : cursors_.take_matched(image_, group, repeats, accepts);
+  if (turn.kind != Turn::Kind::kPlay) return {};
+  return {Decision::Kind::kReplay, MissReason::kNone, turn.interaction};
 }
 
 std::string_view SessionPlayer::failure_of(const RequestView& place) {
@@ -311,6 +338,25 @@ void SessionPlayer::not_recorded(const RequestView& request, std::string_view wh
       std::string(why)};
   log(LogLevel::kWarn, note.what + ": " + note.why + ": not recorded");
   session_->note_not_recorded(note);
+} catch (const std::exception& problem) {
+  log(LogLevel::kWarn, problem.what());
+}
+
+void SessionPlayer::cannot_record(const RequestView& request, std::string_view why) {
+  cursors_.count_record_failure();
+  not_recorded(request, why);
+}
+
+void SessionPlayer::relayed(std::string_view place, std::string_view what) try {
+  cursors_.count_relayed();
+  tell_once(relayed_line(place, what));
+} catch (const std::exception& problem) {
+  log(LogLevel::kWarn, problem.what());
+}
+
+void SessionPlayer::refused(std::string_view place, std::string_view what) try {
+  cursors_.count_refused();
+  tell_once(refused_line(place, what));
 } catch (const std::exception& problem) {
   log(LogLevel::kWarn, problem.what());
 }

@@ -104,6 +104,14 @@ class Player {
   /// the session gets the same turn).
   virtual Decision decide(const RequestView& request) = 0;
 
+  /// Of a CONNECT: kReplay when a proxy's refusal of that tunnel was recorded and it is its turn, which it takes as
+  /// decide() does. Anything else: the tunnel opens. A refusal of a request without credentials is none of one with
+  /// them.
+  virtual Decision refused_tunnel(const RequestView& request) {
+    (void)request;
+    return {};
+  }
+
   /// The response of a kReplay decision. The usual case is a view into the compiled cassette; for
   /// another framing (HTTP/1.0 peer, HEAD) it is written into `scratch`.
   virtual PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
@@ -129,6 +137,18 @@ class Player {
   virtual void not_recorded(const RequestView& request, std::string_view why) {
     (void)request;
     (void)why;
+  }
+
+  /// A connection to `place` goes to the real server past the cassette, `what` says why: told once for each place and
+  /// reason in a run, and counted for the summary of `cassette run`.
+  virtual void relayed(std::string_view place, std::string_view what) = 0;
+  /// The same for one that would go there, and is refused.
+  virtual void refused(std::string_view place, std::string_view what) = 0;
+
+  /// An answer that the program has got, and that cannot be recorded as it is: as not_recorded(), and counted as a
+  /// failure of the recording.
+  virtual void cannot_record(const RequestView& request, std::string_view why) {
+    not_recorded(request, why);
   }
 
   /// Notes a request in the session's history. Takes no lock.

@@ -1,5 +1,5 @@
 """A proxy that opens tunnels (CONNECT), on loopback. Writes its port to the first file, and a line a tunnel to the second
-one. A host called "refused" is refused. Ends with its parent."""
+one. A host called "refused" is refused; with a fourth argument everybody without credentials is. Ends with its parent."""
 import os
 import socket
 import sys
@@ -31,6 +31,11 @@ def serve(client):
     host, port = target.rsplit(":", 1)
     if method != "CONNECT" or host == "refused":
         client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n")
+        client.close()
+        return
+    if len(sys.argv) > 4 and b"\r\nproxy-authorization:" not in head.lower():
+        client.sendall(b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=\"a\"\r\nContent-Length: 4\r\n"
+                       b"Connection: close\r\n\r\nwho\n")
         client.close()
         return
     server = socket.create_connection(("127.0.0.1", int(port)))

@@ -7,7 +7,6 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/conversation/secure_channel.h"
-#include "store/log.h"
 #include "store/request_note.h"
 
 namespace cassette {
@@ -67,7 +66,7 @@ void Conversation::program_finished() {
 
 void Conversation::from_upstream(std::string_view bytes) {
   if (channel_) return channel_->from_upstream(bytes);
-  if (phase_ == Phase::kSniffing) relay({});  // the server speaks first: no HTTP
+  if (phase_ == Phase::kSniffing) relay("the server speaks first, which is not HTTP");
   bool again = false;
   while (phase_ == Phase::kHttp && (again || !bytes.empty())) {
     again = false;
@@ -81,7 +80,7 @@ void Conversation::from_upstream(std::string_view bytes) {
     std::string_view taken = bytes.substr(0, progress.consumed);
     switch (progress.event) {
       case ParseEvent::kError:
-        relay("the server's response is malformed (" + response_parser_.error() + ")");
+        broken_response();
         continue;
       case ParseEvent::kHeaders:
         again = true;
@@ -199,12 +198,27 @@ bool Conversation::settle_protocol(bool complete) {
         refuse_protocol("HTTP/2", "HTTP/2 is not replayed by this version");
       }
       break;
+    case Protocol::kNearlyHttp:
+      if (may_forward) {
+        relay("the first line is no request line of HTTP/1");
+      } else {
+        miss_first_line();
+      }
+      break;
     case Protocol::kTls:
       settle_tls();
       break;
+    case Protocol::kSocks:
+      // Never let out where only recordings are played: there is HTTP behind it, mostly.
+      if (may_forward) {
+        relay("this is SOCKS, and an HTTP proxy alone is looked into");
+      } else {
+        refuse("this is SOCKS, which is not replayed");
+      }
+      break;
     case Protocol::kOther:
       if (terms_.may_relay) {
-        relay({});
+        relay("this is not HTTP");
       } else {
         refuse("this is not HTTP, and mode none lets nothing out");
       }
@@ -223,6 +237,16 @@ void Conversation::settle_tls() {
   // Never let out: what is inside could have been recorded or replayed.
   refuse_protocol("TLS",
                   support != nullptr ? support->problem.c_str() : "TLS within TLS is not handled");
+}
+
+/// A miss of what the request parser would refuse, or wait for the rest of.
+void Conversation::miss_first_line() {
+  const RequestMessage line = request_of_line(input_);
+  const RequestView request{line.method, request_uri(line, origin()), &line.headers, {}};
+  begin_request();
+  answer_miss(request, {Decision::Kind::kMiss, MissReason::kBadRequest, 0},
+              "the first line is no request line of HTTP/1");
+  end();
 }
 
 /// A miss without a request.
@@ -246,17 +270,14 @@ void Conversation::refuse_protocol(const char* method, const char* what) {
 // --- ends ------------------------------------------------------------------------------------------
 
 void Conversation::relay(std::string_view why) {
-  if (!why.empty()) {
-    log(LogLevel::kWarn, place() + ": " + std::string(why) + ": relayed, not recorded");
-  }
+  if (!why.empty()) player_->relayed(place(), why);
   phase_ = Phase::kRelay;
   note_exchange();
   raw_.clear();
 }
 
 void Conversation::refuse(std::string_view what) {
-  log(LogLevel::kWarn, place() + ": connection refused: " + std::string(what) +
-                           " (ignore-hosts lets a host through)");
+  player_->refused(place(), what);
   reset_error_ = ECONNREFUSED;
   end();
 }

@@ -113,6 +113,7 @@ class Conversation {
   void work();
   bool settle_protocol(bool complete);
   void settle_tls();
+  void miss_first_line();
   void refuse_protocol(const char* method, const char* what);
   std::size_t parse_requests(std::string_view bytes);
   void request_head();
@@ -124,6 +125,7 @@ class Conversation {
   void play(const Decision& decision);
   void queue(const PlayedResponse& response);
   void miss(const Decision& decision, std::string_view detail);
+  void answer_miss(const RequestView& request, const Decision& decision, std::string_view detail);
   void begin_exchange(bool records);
   void finish_exchange();
   Interaction interaction() const;
@@ -135,6 +137,7 @@ class Conversation {
   void note_exchange();
   void not_recorded(std::string_view why);
   void broken_request();
+  void broken_response();
   void relay(std::string_view why);
   void refuse(std::string_view what);
   void end();

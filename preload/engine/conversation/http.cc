@@ -9,7 +9,6 @@
 #include "preload/engine/connection/names.h"
 #include "preload/engine/conversation/conversation.h"
 #include "preload/engine/conversation/tunnel.h"
-#include "store/log.h"
 #include "store/request_note.h"
 
 namespace cassette {
@@ -101,10 +100,16 @@ bool Conversation::is_intercepted(const UriView& target) const {
 void Conversation::tunnel_head() {
   decided_ = true;
   decision_ = {};
-  if (is_intercepted(view().uri) && terms_.policy != UpstreamPolicy::kAtConnect) return;
+  const bool ours = is_intercepted(view().uri);
+  if (ours) {
+    decision_ = player_->refused_tunnel(view());
+    if (decision_.kind == Decision::Kind::kReplay || terms_.policy != UpstreamPolicy::kAtConnect)
+      return;
+  }
   decision_.kind = Decision::Kind::kForward;
   if (!keeps_raw_) raw_ = write_request(request_parser_.request());
-  begin_exchange(/*records=*/false);
+  begin_exchange(
+      /*records=*/ours);  // a refusal; what is said through an open tunnel is recorded by itself
 }
 
 /// `request`: for the proxy, should it be needed; empty: it has answered already.
@@ -138,7 +143,8 @@ void Conversation::request_complete() {
     return;
   }
   raw_.clear();
-  if (request_parser_.is_connect()) return open_tunnel(write_request(request_parser_.request()));
+  if (request_parser_.is_connect() && decision_.kind != Decision::Kind::kReplay)
+    return open_tunnel(write_request(request_parser_.request()));
   if (std::exchange(answered_, false)) return;
   if (decision_.kind == Decision::Kind::kReplay) {
     play(decision_);
@@ -185,18 +191,25 @@ void Conversation::queue(const PlayedResponse& response) {
 }
 
 void Conversation::miss(const Decision& decision, std::string_view detail) {
-  std::string answer = player_->miss(view(), decision, detail);
-  note(view(), HistoryOutcome::kMissed, decision, terms_.reset_on_miss ? 0 : kMissStatus);
+  answer_miss(view(), decision, detail);
+  if (terms_.reset_on_miss || decision.reason == MissReason::kBadRequest ||
+      !request_parser_.keep_alive()) {
+    end();
+  }
+}
+
+/// Leaves the end of the connection to the caller.
+void Conversation::answer_miss(const RequestView& request, const Decision& decision,
+                               std::string_view detail) {
+  std::string answer = player_->miss(request, decision, detail);
+  note(request, HistoryOutcome::kMissed, decision, terms_.reset_on_miss ? 0 : kMissStatus);
   if (terms_.reset_on_miss) {
     reset_error_ = ECONNRESET;
-    end();
     return;
   }
   std::string_view bytes = answer;
-  if (request_parser_.request().method == "HEAD")
-    bytes = bytes.substr(0, bytes.find("\r\n\r\n") + 4);
+  if (request.method == "HEAD") bytes = bytes.substr(0, bytes.find("\r\n\r\n") + 4);
   to_program_.add_copy(bytes);
-  if (decision.reason == MissReason::kBadRequest || !request_parser_.keep_alive()) end();
 }
 
 void Conversation::broken_request() {
@@ -207,6 +220,14 @@ void Conversation::broken_request() {
   } else {
     miss({Decision::Kind::kMiss, MissReason::kBadRequest, 0}, request_parser_.error());
   }
+}
+
+/// The program gets it as it is.
+void Conversation::broken_response() {
+  const std::string why = "the server's response is malformed (" + response_parser_.error() + ")";
+  const bool records = exchange_.records;
+  if (records) player_->cannot_record(view(), why);
+  relay(records ? std::string_view() : why);
 }
 
 // --- the server's side -----------------------------------------------------------------------------
@@ -225,15 +246,12 @@ void Conversation::begin_exchange(bool records) {
 }
 
 void Conversation::finish_exchange() {
-  const bool tunnel = !exchange_.records;
-  const int status = response_parser_.response().status;
+  const bool tunnel = request_parser_.is_connect();
   note_exchange();
-  if (tunnel && !response_parser_.switched_protocol()) {
-    log(LogLevel::kWarn, place() + ": the proxy refuses a tunnel, with status " +
-                             std::to_string(status) + ": not recorded");
-  } else if (tunnel && is_intercepted(view().uri)) {
+  if (!response_parser_.switched_protocol()) return;
+  if (tunnel && is_intercepted(view().uri)) {
     open_tunnel({});
-  } else if (response_parser_.switched_protocol()) {
+  } else {
     relay(tunnel ? std::string_view() : "the connection switched protocols");
   }
 }

@@ -1,6 +1,7 @@
 // CONNECT through an HTTP proxy (RFC 9110 section 9.3.6): behind it, the bytes are those of a connection
-// to the origin, and what is recorded and replayed is said to the origin. The tunnel itself is no
-// interaction: in replay it is opened by us; the proxy is asked when something has to go out.
+// to the origin, and what is recorded and replayed is said to the origin. A tunnel that opened is no
+// interaction: in replay it is opened by us; the proxy is asked when something has to go out. One that the proxy
+// refuses is (http.cc), unless we have opened it already: then the program sees a refused connection.
 //
 // Not thread-safe: the connection's lock is held around every call.
 #pragma once

@@ -31,25 +31,68 @@ TEST(Summary, Line) {
   EXPECT_EQ(summary_line(counts(12, 0, 0, 2), "tests/w.yaml"),
             "tests/w.yaml: 12 replayed, 0 recorded, 0 missed, 2 unused");
   EXPECT_THAT(summary_line(counts(0, 1, 0, 0, 3), "w"), HasSubstr(", 3 could not be recorded"));
+  CassetteCounts rest = counts(0, 1, 0, 0, 2);
+  rest.relayed = 1;
+  rest.refused = 4;
+  rest.redacted = 3;
+  EXPECT_EQ(summary_line(rest, "w"),
+            "w: 0 replayed, 1 recorded, 0 missed, 0 unused, 2 could not be recorded, 1 relayed, "
+            "4 refused, 3 values redacted in responses");
+  rest.redacted = 1;
+  EXPECT_THAT(summary_line(rest, "w"), HasSubstr(", 1 value redacted in responses"));
 }
 
 TEST(Summary, StatusOfTheProgramComesFirst) {
-  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 1)}, false, true), 0);
-  EXPECT_EQ(run_status(7, {counts(0, 0, 1, 1, 1)}, true, true), 7);
-  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1, 1)}, true, true), 125);
-  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1)}, true, true), 3);
-  EXPECT_EQ(run_status(0, {counts(0, 0, 0, 0), counts(0, 0, 0, 1)}, true, true), 4);
-  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 0)}, false, false), 125);
-  EXPECT_EQ(run_status(7, {counts(1, 1, 0, 0)}, false, false), 7);
+  const FailOn nothing, unused{.unused = true, .passed = false};
+  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 1)}, nothing, true), 0);
+  EXPECT_EQ(run_status(7, {counts(0, 0, 1, 1, 1)}, unused, true), 7);
+  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1, 1)}, unused, true), 125);
+  EXPECT_EQ(run_status(0, {counts(0, 0, 1, 1)}, unused, true), 3);
+  EXPECT_EQ(run_status(0, {counts(0, 0, 0, 0), counts(0, 0, 0, 1)}, unused, true), 4);
+  EXPECT_EQ(run_status(0, {counts(1, 1, 0, 0)}, nothing, false), 125);
+  EXPECT_EQ(run_status(7, {counts(1, 1, 0, 0)}, nothing, false), 7);
+}
+
+TEST(Summary, WhatWentPastTheCassetteFailsWhereItIsAskedFor) {
+  const FailOn nothing, passed{.unused = false, .passed = true};
+  for (auto count : {&CassetteCounts::relayed, &CassetteCounts::refused}) {
+    CassetteCounts row = counts(1, 0, 0, 0);
+    row.*count = 1;
+    EXPECT_EQ(run_status(0, {row}, nothing, true), 0);
+    EXPECT_EQ(run_status(0, {row}, passed, true), 3);
+    EXPECT_EQ(run_status(7, {row}, passed, true), 7);
+  }
+  EXPECT_EQ(run_status(0, {counts(1, 0, 0, 0)}, passed, true), 0);
+}
+
+TEST(Summary, AsJsonOnOneLine) {
+  CassetteCounts row = counts(1, 2, 3, 4, 5);
+  row.relayed = 6;
+  row.refused = 7;
+  row.redacted = 8;
+  EXPECT_EQ(summary_json(row, {{"/p/w.yaml", "GET http://a/", "two\n  lines"}, {"/q", "b", "c"}}),
+            "{\"cassette\": \"/p/w.yaml\", \"replayed\": 1, \"recorded\": 2, \"missed\": 3, "
+            "\"unused\": 4, \"record_failures\": 5, \"relayed\": 6, \"refused\": 7, "
+            "\"redacted\": 8, \"not_recorded\": [{\"what\": \"GET http://a/\", "
+            "\"why\": \"two\\n  lines\"}]}\n");
+  EXPECT_THAT(summary_json(row, {}), HasSubstr("\"not_recorded\": []}"));
 }
 
 TEST(Summary, CountsOfAnOlderSessionAreTakenOff) {
-  auto since = counts_since({counts(5, 1, 2, 9)}, {counts(7, 1, 2, 4)});
+  CassetteCounts before = counts(5, 1, 2, 9), now = counts(7, 1, 2, 4);
+  before.relayed = before.refused = before.redacted = 2;
+  now.relayed = 2;
+  now.refused = 3;
+  now.redacted = 7;
+  auto since = counts_since({before}, {now});
   ASSERT_EQ(since.size(), 1u);
   EXPECT_EQ(since[0].replayed, 2u);
   EXPECT_EQ(since[0].recorded, 0u);
   EXPECT_EQ(since[0].missed, 0u);
   EXPECT_EQ(since[0].unused, 4u);
+  EXPECT_EQ(since[0].relayed, 0u);
+  EXPECT_EQ(since[0].refused, 1u);
+  EXPECT_EQ(since[0].redacted, 5u);
 }
 
 TEST(Text, NothingBreaksALineOrSteersATerminal) {

@@ -100,6 +100,13 @@ inline const std::vector<ResponseInput>& response_inputs() {
       {"GET", "HTTP/1.1 200 O\0K\n"sv},
       {"GET", "HTTP/1.1 200 O\rK\r\n\r\n"sv},
       {"GET", "HTTP/2 200\r\n\r\n"sv},
+      // taken as clients take it
+      {"GET",
+       "HTTP/2.0  200\tOK\r\n first\r\nX-A : b\r\n: no name\r\n folded\r\nno colon\r\nX(B): c\0d\re\r\n"
+       "\xe9: f\r\n g\r\n\rh\r\nContent-Length: +1, 1\r\n\r\nx"
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r"sv},
+      {"GET", "HTTP/1.1 200 OK\r\nContent-Length : 3\r\n\r\nabc"sv},
+      {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\nabcd"sv},
       {"GET", "SSH-2.0-OpenSSH_9.2\r\n"sv},
       {"GET", "<html>"sv},
       {"GET", "\r\n"sv},

@@ -11,6 +11,8 @@
 namespace cassette::testing {
 namespace {
 
+using namespace std::string_view_literals;
+
 std::string parsed(std::string_view input, std::string_view method = "GET") {
   return response_transcript({input}, method);
 }
@@ -114,7 +116,7 @@ TEST(ResponseParser, SaysHowFarACutResponseCame) {
       error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"),
       "the connection ended within the body of the response, after 3 bytes and before the last"
       " chunk\n");
-  EXPECT_EQ(error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"),
+  EXPECT_EQ(error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n"),
             "the connection ended within the trailers of the response\n");
   EXPECT_EQ(error("HTTP/1.1 200 OK\r\nA"),
             "the connection ended within the head of the response\n");
@@ -130,7 +132,82 @@ TEST(ResponseParser, RefusesWhatIsNoResponse) {
             "error an invalid status code in the response, line 1\n");
   EXPECT_EQ(parsed("HTTP/1.1 20 OK\r\n\r\n"),
             "error a status code below 100 in the head of the response\n");
-  EXPECT_EQ(parsed("HTTP/1.1 200 O\rK\r\n\r\n"), "error a CR without LF in the response, line 1\n");
+  EXPECT_EQ(parsed("HTTP/1.1 1000 OK\r\n\r\n"),
+            "error an invalid status code in the response, line 1\n");
+  EXPECT_EQ(parsed("HTTP/1.1OK\r\n\r\n"), "error an invalid status code in the response, line 1\n");
+  EXPECT_EQ(parsed("HTTP/2 200\r\n\r\n"),
+            "error an HTTP version other than 1.0 and 1.1 in the response, line 1\n");
+}
+
+// What clients take, as they take it.
+
+TEST(ResponseParser, ToleratesNamesOfAnyKind) {
+  EXPECT_EQ(parsed("HTTP/1.1 204 No\r\nX-A : b\r\nX-B\t \t:c\r\nX(A): d\r\n"
+                   "gr\xc3\xbc\xc3\x9f: e\r\nX Y: f\r\n\xe9: g\r\nN\0: h\r\n\r\n"sv),
+            "head 204 [No] HTTP/1.1 none keep-alive\n  [X-A]=[b]\n  [X-B]=[c]\n  [X(A)]=[d]\n"
+            "  [gr\xc3\xbc\xc3\x9f]=[e]\n  [X Y]=[f]\n  [\xe9]=[g]\n  [N]=[h]\ncomplete 0 []\n");
+}
+
+TEST(ResponseParser, PassesOverLinesThatAreNoFields) {
+  EXPECT_EQ(parsed("HTTP/1.1 204 No\r\n before: 0\r\nA: b\r\n: c\r\n folded: d\r\n  : e\r\n"
+                   "no colon\r\n\tfolded\r\nF: g\r\n h\r\n\r\n"),
+            "head 204 [No] HTTP/1.1 none keep-alive\n  [A]=[b]\n  [F]=[g h]\ncomplete 0 []\n");
+}
+
+TEST(ResponseParser, TakesWhatMayNotStandInALineForSpaces) {
+  EXPECT_EQ(parsed("HTTP/1.1 204 N\ro\0\r\nA: b\0c\rd\x01\r\n\rE: f\r\n\r\n"sv),
+            "head 204 [N o ] HTTP/1.1 none keep-alive\n  [A]=[b c d\x01 E: f]\ncomplete 0 []\n");
+}
+
+TEST(ResponseParser, ToleratesAContentLengthThatSaysOneThing) {
+  for (const char* length : {"3, 3", "+3", "3,3,  3", "03", "3,"}) {
+    EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\nContent-Length: " + std::string(length) + "\r\n\r\nabc"),
+              "head 200 [OK] HTTP/1.1 content-length keep-alive\n  [Content-Length]=[" +
+                  std::string(length) + "]\ncomplete 3 [abc]\n");
+  }
+}
+
+TEST(ResponseParser, RefusesWhatLeavesOpenWhereTheBodyEnds) {
+  const auto error = [](const std::string& fields) {
+    return parsed("HTTP/1.1 200 OK\r\n" + fields + "\r\n\r\nabcd");
+  };
+  EXPECT_EQ(
+      error("Content-Length: 3, 4"),
+      "error two Content-Length fields with different values, 3 and 4 in the head of the response\n");
+  EXPECT_EQ(error("Content-Length: 3\r\nContent-Length: 4"), error("Content-Length: 3, 4"));
+  for (const char* length : {"", "-3", "3x", "x", "0x3", "3 4", "99999999999999999999", "++3"}) {
+    EXPECT_EQ(error("Content-Length: " + std::string(length)),
+              "error a Content-Length that is no number in the head of the response\n")
+        << length;
+  }
+  EXPECT_EQ(error("Content-Length : 3"),
+            "error white space behind the field name Content-Length in the response, line 2\n");
+  EXPECT_EQ(error("A: b\r\ntransfer-encoding\t: chunked"),
+            "error white space behind the field name transfer-encoding in the response, line 3\n");
+  // Nobody asks for it here.
+  EXPECT_EQ(
+      parsed("HTTP/1.1 200 OK\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+      "head 200 [OK] HTTP/1.1 chunked keep-alive\n  [Content-Length]=[x]\n"
+      "  [Transfer-Encoding]=[chunked]\ncomplete 0 []\n");
+  EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "HEAD"),
+            "head 200 [OK] HTTP/1.1 none keep-alive\n  [Content-Length]=[x]\ncomplete 0 []\n");
+}
+
+TEST(ResponseParser, ToleratesOtherVersionsAndBlanks) {
+  EXPECT_EQ(
+      parsed("HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"),
+      "head 200 [OK] HTTP/2.0 content-length keep-alive\n  [Content-Length]=[0]\ncomplete 0 []\n");
+  EXPECT_EQ(parsed("HTTP/1.2  204\t OK \r\n\r\n"),
+            "head 204 [ OK ] HTTP/1.2 none keep-alive\ncomplete 0 []\n");
+}
+
+TEST(ResponseParser, IsWholeBehindTheLastChunk) {
+  const std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n";
+  for (const char* end : {"", "\r"}) {
+    EXPECT_EQ(parsed(answer + end),
+              "head 200 [OK] HTTP/1.1 chunked keep-alive\n  [Transfer-Encoding]=[chunked]\n"
+              "complete 1 [a]\n");
+  }
 }
 
 TEST(ResponseParser, TakesAnEmptyReasonAndBytesOfAnyLanguage) {

@@ -298,6 +298,10 @@ TEST_F(ConversationTest, SendsAnUnfinishedRequestOnWhenTheProgramCloses) {
 constexpr char kConnect[] = "CONNECT far.example:80 HTTP/1.1\r\nHost: far.example:80\r\n\r\n";
 constexpr char kFarGet[] = "GET /a HTTP/1.1\r\nHost: far.example\r\n\r\n";
 
+std::string connect_with(const std::string& field) {
+  return "CONNECT far.example:80 HTTP/1.1\r\nHost: far.example:80\r\n" + field + "\r\n";
+}
+
 TEST_F(ConversationTest, RecordsWithinATunnelAndReplaysWithoutTheProxy) {
   Conversation& recording = open();
   recording.from_program(kConnect);
@@ -381,10 +385,41 @@ TEST_F(ConversationTest, GivesTheProgramTheProxysRefusal) {
   upstream();
   recording.from_upstream(refusal);
   EXPECT_EQ(program(), refusal);
-  recording.from_program(kConnect);  // with a password, this time
-  EXPECT_EQ(upstream(), kConnect);
-  finish_session();
-  EXPECT_FALSE(cassette_exists(settings_.cassette));
+  const std::string with_password = connect_with("Proxy-Authorization: Basic c2VjcmV0\r\n");
+  recording.from_program(with_password);
+  EXPECT_EQ(upstream(), with_password);
+  recording.from_upstream("HTTP/1.1 200 OK\r\n\r\n");
+  program();
+  recording.from_program(kFarGet);
+  recording.from_upstream(kAnswer);
+  const auto interactions = recorded();
+  ASSERT_EQ(interactions.size(), 2U);
+  EXPECT_EQ(interactions[0].request.method, "CONNECT");
+  EXPECT_EQ(interactions[0].uri, "http://far.example/");
+  EXPECT_EQ(interactions[0].response.status, 407);
+  EXPECT_EQ(interactions[0].response.body, "no");
+
+  // Whatever the order, a refusal of one without a password is none of one with it.
+  for (Order order : {Order::kMatched, Order::kFirst, Order::kSequential}) {
+    settings_.order = order;
+    Conversation& replaying = open(RecordMode::kNone);
+    replaying.from_program(kConnect);
+    EXPECT_EQ(program(), refusal);
+    replaying.from_program(with_password);
+    EXPECT_EQ(program(), "HTTP/1.1 200 Connection established\r\n\r\n");
+    replaying.from_program(kFarGet);
+    EXPECT_EQ(program(), kAnswer);
+    EXPECT_FALSE(replaying.needs_upstream());
+    finish_session();
+  }
+}
+
+TEST_F(ConversationTest, OpensATunnelBehindItsRefusal) {
+  const std::string refusal = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+  record(kConnect, refusal);
+  open(RecordMode::kNone).from_program(std::string(kConnect) + kConnect);
+  EXPECT_EQ(program(), refusal + "HTTP/1.1 200 Connection established\r\n\r\n");
+  EXPECT_FALSE(conversation_->needs_upstream());
 }
 
 TEST_F(ConversationTest, LetsTunnelsToIgnoredPlacesThrough) {
@@ -401,6 +436,51 @@ TEST_F(ConversationTest, LetsTunnelsToIgnoredPlacesThrough) {
   EXPECT_EQ(program(), "HTTP/1.1 200 OK\r\n\r\n");
   conversation_->from_program("\x16\x03\x01 anything");
   EXPECT_EQ(upstream(), "\x16\x03\x01 anything");
+}
+
+TEST_F(ConversationTest, MissesWhatIsNearlyHttpWhereRecordingsAreOnlyPlayed) {
+  record(kGet, kAnswer);
+  for (const char* line : {"GET /a HTTP/2.0\r\n\r\n", " GET /a HTTP/1.1\r\n\r\n", "GET /a\r\n"}) {
+    Conversation& conversation = open();  // once, with a cassette
+    conversation.from_program(line);
+    EXPECT_EQ(program().find("HTTP/1.1 599"), 0U) << line;
+    EXPECT_TRUE(conversation.ends_program());
+    EXPECT_FALSE(conversation.needs_upstream());
+  }
+  settings_.on_miss = OnMiss::kReset;
+  Conversation& conversation = open();
+  conversation.from_program("GET /a\r\n");
+  EXPECT_EQ(program(), "");
+  EXPECT_EQ(conversation.reset_error(), ECONNRESET);
+}
+
+TEST_F(ConversationTest, RelaysWhatIsNearlyHttpWhileRecording) {
+  Conversation& conversation = open();
+  conversation.from_program("GET /a\r\n");
+  EXPECT_EQ(upstream(), "GET /a\r\n");
+  conversation.from_upstream("hello");
+  EXPECT_EQ(program(), "hello");
+}
+
+TEST_F(ConversationTest, NeverLetsSocksOutInReplay) {
+  const std::string greeting("\x05\x01\x00", 3);
+  open().from_program(greeting);
+  EXPECT_EQ(upstream(), greeting);
+  finish_session();
+  record(kGet, kAnswer);
+  Conversation& conversation = open();  // once, with a cassette
+  conversation.from_program(greeting);
+  EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
+  EXPECT_FALSE(conversation.needs_upstream());
+}
+
+TEST_F(ConversationTest, TellsMethodsApartByTheirCase) {
+  record("get /a HTTP/1.1\r\nHost: h.example\r\n\r\n", kAnswer);
+  Conversation& conversation = open();
+  conversation.from_program(kGet);
+  EXPECT_EQ(program().find("HTTP/1.1 599"), 0U);
+  conversation.from_program("get /a HTTP/1.1\r\nHost: h.example\r\n\r\n");
+  EXPECT_EQ(program(), kAnswer);
 }
 
 TEST_F(ConversationTest, MissesTheBrokenRequestAndSaysWhat) {
