@@ -28,6 +28,10 @@ std::int64_t microseconds_now() {
   return static_cast<std::int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
 }
 
+constexpr char kOutOfMemory[] =
+    "HTTP/1.1 599 Cassette Miss\r\nX-Cassette-Miss: out of memory\r\nContent-Length: 0\r\n"
+    "Connection: close\r\n\r\n";
+
 bool is_head(std::string_view method) { return method == "HEAD"; }
 
 class SessionPlayer final : public Player {
@@ -47,6 +51,9 @@ class SessionPlayer final : public Player {
                (settings.mode == RecordMode::kOnce && image_.existed())) {}
 
   UpstreamPolicy upstream_policy(std::string_view host, std::uint16_t port) const override;
+  bool answers_for(std::string_view host, std::uint16_t port) const override {
+    return image_.answers_for(host, port);
+  }
   bool may_relay() const override { return settings_.mode != RecordMode::kNone; }
   bool decides_at_headers() const override { return may_forward() && !needs_body(); }
   bool needs_body() const override { return plays_ && matcher_.needs_body(); }
@@ -59,7 +66,10 @@ class SessionPlayer final : public Player {
   }
   std::string miss(const RequestView& request, const Decision& decision,
                    std::string_view detail) override;
-  Result<void> record(Interaction interaction) override;
+  Miss diagnose(const RequestView& request, const Decision& decision,
+                std::string_view detail) const override;
+  std::string miss(const Miss& miss) override;
+  Result<bool> record(Interaction interaction) override;
   void not_recorded(const RequestView& request, std::string_view why) override;
   void handled(const RequestView& request, const Handled& handled) noexcept override;
 
@@ -219,7 +229,24 @@ PlayedResponse SessionPlayer::response(std::uint32_t interaction, const Response
 
 std::string SessionPlayer::miss(const RequestView& request, const Decision& decision,
                                 std::string_view detail) try {
+  return miss(diagnose(request, decision, detail));
+} catch (const std::exception&) {
   cursors_.count_miss();
+  return kOutOfMemory;
+}
+
+std::string SessionPlayer::miss(const Miss& miss) {
+  cursors_.count_miss();
+  try {
+    log(LogLevel::kWarn, miss_line(miss));
+    return miss_response(miss, miss.reason == MissReason::kBadRequest);
+  } catch (const std::exception&) {
+    return kOutOfMemory;
+  }
+}
+
+Miss SessionPlayer::diagnose(const RequestView& request, const Decision& decision,
+                             std::string_view detail) const {
   Miss miss;
   miss.cassette = path_;
   miss.mode = settings_.mode;
@@ -242,14 +269,14 @@ std::string SessionPlayer::miss(const RequestView& request, const Decision& deci
                         std::string(image_.method(closest)) + " " +
                         redactor_.redact_uri(image_.uri(closest));
   }
-  log(LogLevel::kWarn, miss_line(miss));
-  return miss_response(miss, decision.reason == MissReason::kBadRequest);
-} catch (const std::exception&) {
-  return "HTTP/1.1 599 Cassette Miss\r\nX-Cassette-Miss: out of memory\r\nContent-Length: 0\r\n"
-         "Connection: close\r\n\r\n";
+  return miss;
 }
 
-Result<void> SessionPlayer::record(Interaction interaction) try {
+Result<bool> SessionPlayer::record(Interaction interaction) try {
+  if (interaction.error.empty() &&
+      settings_.no_record_status.contains(interaction.response.status)) {
+    return false;
+  }
   redactor_.redact(interaction);
   if (!interaction.recorded_at) interaction.recorded_at = microseconds_now();
   JournalRecord record;
@@ -263,14 +290,14 @@ Result<void> SessionPlayer::record(Interaction interaction) try {
   auto appended = journal_.append(record);
   if (appended) {
     cursors_.count_recorded();
-    return {};
+    return true;
   }
   cursors_.count_record_failure();
   session_->note_not_recorded({path_, what, appended.error().message});
   if (!told_.exchange(true)) {
     log(LogLevel::kError, "not recorded in " + cassette_path() + ": " + appended.error().message);
   }
-  return appended;
+  return appended.error();
 } catch (const std::exception& problem) {
   cursors_.count_record_failure();
   return Error{std::string("not recorded: ") + problem.what()};
