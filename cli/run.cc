@@ -52,14 +52,30 @@ int run_and_wait(const FoundProgram& program, const RunOptions& options, const R
   return end->status;
 }
 
-/// The session's counts with the main cassette's first.
-Result<std::vector<CassetteCounts>> counts_of(const Session& session, const std::string& main) {
+/// The session's counts with the main cassette's first, and behind it those that it falls back on.
+Result<std::vector<CassetteCounts>> counts_of(const Session& session, const RunPlan& plan) {
   Result<std::vector<CassetteCounts>> counts = session.counts();
   if (!counts) return counts;
-  auto is_main = [&main](const CassetteCounts& row) { return row.path == main; };
-  if (std::none_of(counts->begin(), counts->end(), is_main)) counts->push_back({.path = main});
-  std::stable_partition(counts->begin(), counts->end(), is_main);
+  auto is_main = [&plan](const CassetteCounts& row) { return row.path == plan.cassette; };
+  if (std::none_of(counts->begin(), counts->end(), is_main))
+    counts->push_back({.path = plan.cassette});
+  auto next = std::stable_partition(counts->begin(), counts->end(), is_main);
+  for (const std::string& path : plan.fallbacks) {
+    next = std::stable_partition(next, counts->end(),
+                                 [&path](const auto& row) { return row.path == path; });
+  }
   return counts;
+}
+
+/// Opens them, so that what is wrong with one is told while nothing has happened yet.
+Result<void> open_cassettes(Session& session, const RunPlan& plan) {
+  if (auto opened = session.open_cassette(plan.cassette); !opened) return opened.error();
+  const RecordMode mode = plan.settings.mode;
+  if (mode == RecordMode::kAll || mode == RecordMode::kRewrite) return {};  // they play nothing
+  for (const std::string& path : plan.fallbacks) {
+    if (auto opened = session.open_fallback(path); !opened) return opened.error();
+  }
+  return {};
 }
 
 void print_summary(const std::vector<CassetteCounts>& counts, const std::vector<NotRecorded>& notes,
@@ -113,8 +129,7 @@ class NotEntered {
   std::string path_;
 };
 
-/// The session begins before the program and ends after it, so that what is wrong with the cassette is told
-/// while nothing has happened yet.
+/// The session begins before the program and ends after it.
 int run_in_session(const FoundProgram& program, const RunOptions& options, const RunPlan& plan) {
   // With scope `process` each process of the program has its own session, and tells this one what it did.
   Settings settings = plan.settings;
@@ -122,11 +137,11 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
   Result<std::unique_ptr<Session>> joined = Session::join(settings, plan.tree);
   if (!joined) return failed(joined.error());
   Session& session = **joined;
-  if (Result<OpenCassette> opened = session.open_cassette(plan.cassette); !opened) {
+  if (Result<void> opened = open_cassettes(session, plan); !opened) {
     session.leave(false);
     return failed(opened.error());
   }
-  Result<std::vector<CassetteCounts>> before = counts_of(session, plan.cassette);
+  Result<std::vector<CassetteCounts>> before = counts_of(session, plan);
   if (!before) {
     session.leave(false);
     return failed(before.error());
@@ -136,7 +151,7 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
   int status = run_and_wait(program, options, plan);
   // A summary that nobody reads any more must not change the exit status.
   std::signal(SIGPIPE, SIG_IGN);
-  Result<std::vector<CassetteCounts>> now = counts_of(session, plan.cassette);
+  Result<std::vector<CassetteCounts>> now = counts_of(session, plan);
   std::vector<NotRecorded> notes = session.not_recorded();
   notes.erase(notes.begin(),
               notes.begin() + static_cast<std::ptrdiff_t>(std::min(old_notes, notes.size())));

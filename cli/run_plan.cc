@@ -11,6 +11,7 @@
 
 #include "cli/paths.h"
 #include "store/session/session.h"
+#include "store/settings/cassette_list.h"
 #include "store/settings/tree.h"
 
 namespace cassette {
@@ -77,7 +78,10 @@ void export_settings(RunPlan& plan) {
   environment.set("CASSETTE_RUNTIME_DIR", plan.settings.runtime_dir);
   // A `{` in the working directory's own name could not be told from one to be filled in: such a path stays
   // as it was given, relative to the tree's directory.
-  if (plan.cassette.find('{') == std::string::npos) environment.set("CASSETTE", plan.cassette);
+  std::vector<std::string> cassettes{plan.cassette};
+  cassettes.insert(cassettes.end(), plan.fallbacks.begin(), plan.fallbacks.end());
+  const std::string list = join_cassettes(cassettes);
+  if (list.find('{') == std::string::npos) environment.set("CASSETTE", list);
   if (!plan.settings.config_file.empty())
     environment.set("CASSETTE_CONFIG", plan.settings.config_file);
   if (const char* log = environment.get("CASSETTE_LOG");
@@ -97,7 +101,7 @@ Result<RunPlan> plan_run(const RunOptions& options, Environment environment,
   Result<Settings> settings = load_settings(get, working_directory);
   if (!settings) return settings.error();
 
-  RunPlan plan{std::move(*settings), std::move(environment), "", "", "", working_directory};
+  RunPlan plan{std::move(*settings), std::move(environment), "", "", "", working_directory, {}};
   if (plan.settings.mode == RecordMode::kOff) {
     // Also said aloud, for a libcassette.so that is preloaded already.
     plan.environment.set("CASSETTE_MODE", name_of(RecordMode::kOff));
@@ -121,6 +125,9 @@ Result<RunPlan> plan_run(const RunOptions& options, Environment environment,
   Result<std::string> path = cassette_path(plan.settings, tree->program, working_directory);
   if (!path) return path.error();
   plan.cassette = std::move(*path);
+  auto fallbacks = fallback_paths(plan.settings, tree->program, working_directory);
+  if (!fallbacks) return fallbacks.error();
+  plan.fallbacks = std::move(*fallbacks);
   plan.shown = shown_path(plan.settings, plan.cassette, base, working_directory);
   export_settings(plan);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/environment.h"
 #include "cli/run_options.h"
@@ -18,6 +19,7 @@ struct RunPlan {
   std::string cassette;     ///< absolute
   std::string shown;        ///< the same as the user gave it, for the summary
   std::string working_directory;
+  std::vector<std::string> fallbacks;  ///< absolute
 };
 
 /// `environment`: the one that cassette itself was started with; `library`: the absolute path of

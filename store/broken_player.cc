@@ -23,6 +23,7 @@ class BrokenPlayer final : public Player {
   UpstreamPolicy upstream_policy(std::string_view, std::uint16_t) const override {
     return UpstreamPolicy::kNever;
   }
+  bool answers_for(std::string_view, std::uint16_t) const override { return false; }
   bool may_relay() const override { return false; }
   bool decides_at_headers() const override { return false; }
   bool needs_body() const override { return false; }
@@ -35,6 +36,10 @@ class BrokenPlayer final : public Player {
   bool answers_before_body(std::uint32_t) const override { return false; }
   std::string miss(const RequestView& request, const Decision& decision,
                    std::string_view detail) override {
+    return miss(diagnose(request, decision, detail));
+  }
+  Miss diagnose(const RequestView& request, const Decision& decision,
+                std::string_view detail) const override {
     Miss miss;
     miss.cassette = path_;
     miss.mode = mode_;
@@ -42,16 +47,19 @@ class BrokenPlayer final : public Player {
     miss.uri = redactor_.redact_uri(format_uri(request.uri));
     miss.reason = decision.reason;
     miss.detail = detail.empty() ? problem_ : std::string(detail);
-    log(LogLevel::kWarn, miss_line(miss));
-    return miss_response(miss, decision.reason == MissReason::kBadRequest);
+    return miss;
   }
-  Result<void> record(Interaction) override { return Error{problem_}; }
   void relayed(std::string_view place, std::string_view what) override {
     log(LogLevel::kWarn, relayed_line(place, what));
   }
   void refused(std::string_view place, std::string_view what) override {
     log(LogLevel::kWarn, refused_line(place, what));
   }
+  std::string miss(const Miss& miss) override {
+    log(LogLevel::kWarn, miss_line(miss));
+    return miss_response(miss, miss.reason == MissReason::kBadRequest);
+  }
+  Result<bool> record(Interaction) override { return Error{problem_}; }
   const std::string& cassette_path() const override { return path_; }
   void handled(const RequestView& request, const Handled& handled) noexcept override {
     if (!session_) return;

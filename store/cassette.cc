@@ -81,7 +81,13 @@ Result<CassetteForm> cassette_form(const std::string& path) {
 
 bool cassette_exists(const std::string& path) {
   struct stat status;
-  if (::stat(path.c_str(), &status) == 0) return true;
+  if (::stat(path.c_str(), &status) == 0) {
+    // Of the wrong kind, it is something all the same: whoever opens it says so.
+    auto form = cassette_form(path);
+    const bool wants_file = form && *form != CassetteForm::kDirectory;
+    if (S_ISREG(status.st_mode)) return status.st_size != 0 || !wants_file;
+    return !S_ISDIR(status.st_mode) || !check_name(path) || has_interaction_files(path);
+  }
   // What cannot even be looked at is not "absent": recording over it would be wrong.
   return errno != ENOENT && errno != ENOTDIR;
 }

@@ -20,7 +20,8 @@ struct Cassette {
 /// directory. Anything else is an error that names what is allowed.
 Result<CassetteForm> cassette_form(const std::string& path);
 
-/// True when something is there: an (even broken or unreadable) file, or a directory.
+/// True when something is there: an (even broken or unreadable) file, or a directory. A file without a byte, as `touch`
+/// and `mktemp` make it, and a directory without a file that could hold an interaction, count as nothing.
 bool cassette_exists(const std::string& path);
 
 /// Reads every interaction, in order, and gives each its id. A cassette that does not parse, is a

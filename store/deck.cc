@@ -9,8 +9,10 @@
 #include <exception>
 #include <utility>
 
+#include "store/fallback_player.h"
 #include "store/log.h"
 #include "store/request_note.h"
+#include "store/settings/cassette_list.h"
 #include "store/settings/setting_names.h"
 
 namespace cassette {
@@ -20,6 +22,13 @@ namespace {
 std::string working_directory() {
   char path[PATH_MAX];
   return getcwd(path, sizeof path) != nullptr ? path : "/";
+}
+
+/// Something in the paths of its cassettes is filled in.
+bool has_key(const Settings& settings) {
+  auto has_brace = [](const std::string& text) { return text.find('{') != std::string::npos; };
+  return has_brace(settings.cassette) ||
+         std::any_of(settings.fallbacks.begin(), settings.fallbacks.end(), has_brace);
 }
 
 }  // namespace
@@ -73,25 +82,57 @@ Result<std::string> Deck::resolve(const Settings& settings) const {
   return cassette_path(settings, program_, directory_);
 }
 
+std::shared_ptr<Player> Deck::broken(const std::string& problem, const std::string& path,
+                                     std::shared_ptr<Session> session) const {
+  log(LogLevel::kError, problem);
+  return Player::broken(problem, path, settings_.mode, std::move(session));
+}
+
 /// `tracking`: of an inserted cassette; nullptr: the session itself tracks it.
 std::shared_ptr<Player> Deck::open(const std::string& path, bool inserted,
                                    std::shared_ptr<Tracking>* tracking) {
-  auto broken = [&](const std::string& problem, std::shared_ptr<Session> session) {
-    log(LogLevel::kError, problem);
-    return Player::broken(problem, path, settings_.mode, std::move(session));
-  };
   auto joined = session_of(seats_.back());
-  if (!joined) return broken(joined.error().message, nullptr);
+  if (!joined) return broken(joined.error().message, path, nullptr);
   auto cassette = (*joined)->open_cassette(path);
-  if (!cassette) return broken(cassette.error().message, *joined);
+  if (!cassette) return broken(cassette.error().message, path, *joined);
   if (!inserted) {
     cassette->cursors->hold();
   } else {
     auto started = Tracking::start(cassette->users(), cassette->cursors);
-    if (!started) return broken(started.error().message, *joined);
+    if (!started) return broken(started.error().message, path, *joined);
     *tracking = std::make_shared<Tracking>(std::move(*started));
   }
   return Player::open(settings_in(seats_.back()), path, *joined, std::move(*cassette));
+}
+
+Result<std::shared_ptr<Player>> Deck::open_fallback(const std::string& path) {
+  auto joined = session_of(seats_.back());
+  if (!joined) return joined.error();
+  auto cassette = (*joined)->open_fallback(path);
+  if (!cassette) return cassette.error();
+  cassette->cursors->hold();
+  Settings settings = settings_in(seats_.back());
+  settings.mode = RecordMode::kNone;
+  return Player::open(settings, path, *joined, std::move(*cassette));
+}
+
+/// The cassette of the settings, together with those that it falls back on.
+std::shared_ptr<Player> Deck::with_fallbacks(std::shared_ptr<Player> first) {
+  // A mode that plays nothing asks none of them.
+  const bool plays = settings_.mode != RecordMode::kAll && settings_.mode != RecordMode::kRewrite;
+  if (!plays || !first->index()) return first;  // a broken one answers by itself
+  auto paths = fallback_paths(settings_, program_, directory_);
+  if (!paths) return broken(paths.error().message, first->cassette_path(), nullptr);
+  std::vector<std::shared_ptr<Player>> players{first};
+  for (const std::string& path : *paths) {
+    auto player = open_fallback(path);
+    if (!player) {
+      auto joined = session_of(seats_.back());
+      return broken(player.error().message, path, joined ? *joined : nullptr);
+    }
+    players.push_back(std::move(*player));
+  }
+  return players.size() == 1 ? first : play_with_fallbacks(std::move(players));
 }
 
 std::shared_ptr<Player> Deck::base() {
@@ -99,10 +140,10 @@ std::shared_ptr<Player> Deck::base() {
   if (!problem_.empty()) {
     base_ = Player::broken(problem_, "-", settings_.mode, nullptr);
   } else if (auto path = resolve(settings_); !path) {
-    log(LogLevel::kError, path.error().message);
-    base_ = Player::broken(path.error().message, settings_.cassette, settings_.mode, nullptr);
+    base_ = broken(path.error().message, settings_.cassette, nullptr);
   } else {
     base_ = open(*path, false, nullptr);
+    if (!settings_.fallbacks.empty()) base_ = with_fallbacks(std::move(base_));
   }
   return base_;
 }
@@ -214,7 +255,7 @@ Result<void> Deck::put_context(const std::string& key, const std::string& value)
   }
   std::lock_guard guard(mutex_);
   settings_.context[key] = value;
-  if (settings_.cassette.find('{') != std::string::npos) {
+  if (has_key(settings_)) {
     base_.reset();
     changed();
   }
@@ -236,7 +277,7 @@ const char* Deck::context(const std::string& key) {
 void Deck::clear_context() {
   std::lock_guard guard(mutex_);
   settings_.context.clear();
-  if (settings_.cassette.find('{') != std::string::npos) {
+  if (has_key(settings_)) {
     base_.reset();
     changed();
   }
@@ -245,13 +286,17 @@ void Deck::clear_context() {
 std::map<std::string, std::string> Deck::for_children() {
   std::lock_guard guard(mutex_);
   std::map<std::string, std::string> variables;
-  std::string& cassette = variables["CASSETTE"];
   // What cannot be resolved is left to the child, which fails with the same sentence.
-  cassette = inserted_.empty() ? settings_.cassette : inserted_.back().path;
-  if (inserted_.empty() && cassette.front() != '/') {
-    cassette =
-        (settings_.cassette_base.empty() ? directory_ : settings_.cassette_base) + "/" + cassette;
+  std::vector<std::string> cassettes{settings_.cassette};
+  cassettes.insert(cassettes.end(), settings_.fallbacks.begin(), settings_.fallbacks.end());
+  if (!inserted_.empty()) cassettes = {inserted_.back().path};
+  for (std::string& cassette : cassettes) {
+    if (!inserted_.empty() || cassette.starts_with('/')) continue;
+    const std::string& base =
+        settings_.cassette_base.empty() ? directory_ : settings_.cassette_base;
+    cassette.insert(0, base + "/");
   }
+  variables["CASSETTE"] = join_cassettes(cassettes);
   variables["CASSETTE_SESSION"] = seats_.back().name;
   std::string& context = variables["CASSETTE_CONTEXT"];
   for (const auto& [key, value] : settings_.context) {

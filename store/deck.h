@@ -100,6 +100,10 @@ class Deck {
   Result<std::shared_ptr<Session>> session_of(Seat& seat);
   std::shared_ptr<Player> open(const std::string& path, bool inserted,
                                std::shared_ptr<Tracking>* tracking);
+  Result<std::shared_ptr<Player>> open_fallback(const std::string& path);
+  std::shared_ptr<Player> with_fallbacks(std::shared_ptr<Player> first);
+  std::shared_ptr<Player> broken(const std::string& problem, const std::string& path,
+                                 std::shared_ptr<Session> session) const;
   std::shared_ptr<Player> base();
   std::shared_ptr<Player> top();
   Result<std::string> resolve(const Settings& settings) const;

@@ -30,6 +30,10 @@ std::int64_t microseconds_now() {
   return static_cast<std::int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
 }
 
+constexpr char kOutOfMemory[] =
+    "HTTP/1.1 599 Cassette Miss\r\nX-Cassette-Miss: out of memory\r\nContent-Length: 0\r\n"
+    "Connection: close\r\n\r\n";
+
 bool is_head(std::string_view method) { return method == "HEAD"; }
 
 class SessionPlayer final : public Player {
@@ -49,6 +53,9 @@ class SessionPlayer final : public Player {
                (settings.mode == RecordMode::kOnce && image_.existed())) {}
 
   UpstreamPolicy upstream_policy(std::string_view host, std::uint16_t port) const override;
+  bool answers_for(std::string_view host, std::uint16_t port) const override {
+    return image_.answers_for(host, port);
+  }
   bool may_relay() const override { return settings_.mode != RecordMode::kNone; }
   bool decides_at_headers() const override { return may_forward() && !needs_body(); }
   bool needs_body() const override {
@@ -64,7 +71,10 @@ class SessionPlayer final : public Player {
   }
   std::string miss(const RequestView& request, const Decision& decision,
                    std::string_view detail) override;
-  Result<void> record(Interaction interaction) override;
+  Miss diagnose(const RequestView& request, const Decision& decision,
+                std::string_view detail) const override;
+  std::string miss(const Miss& miss) override;
+  Result<bool> record(Interaction interaction) override;
   void not_recorded(const RequestView& request, std::string_view why) override;
   void cannot_record(const RequestView& request, std::string_view why) override;
   void relayed(std::string_view place, std::string_view what) override;
@@ -104,6 +114,8 @@ class SessionPlayer final : public Player {
     return false;
   }
   Turn take(const Candidates& candidates);
+  template <typename Accepts>
+  Turn take_of(const Image::Group& group, bool repeats, Accepts accepts);
   void tell_difference(const RequestView& request, Decision& decision) const;
   void tell_once(const std::string& line) const {
     if (session_->first_to_tell(line)) log(LogLevel::kWarn, line);
@@ -161,31 +173,33 @@ Decision SessionPlayer::decide(const RequestView& request) {
   return {Kind::kMiss, MissReason::kNoSuchRequest, 0};
 }
 
+template <typename Accepts>
+Turn SessionPlayer::take_of(const Image::Group& group, bool repeats, Accepts accepts) {
+  switch (settings_.order) {
+    case Order::kSequential:
+      return cursors_.take_in_sequence(image_, group, repeats, accepts);
+    case Order::kFirst:
+      return cursors_.take_first(image_, group, accepts);
+    case Order::kMatched:
+      break;
+  }
+  return cursors_.take_matched(image_, group, repeats, accepts);
+}
+
 /// The turn of one of the candidates, in the order of the settings.
 Turn SessionPlayer::take(const Candidates& candidates) {
   auto any = [](std::uint32_t) { return true; };
   auto choosy = [&candidates](std::uint32_t i) { return candidates.accepts(i); };
-  auto take_of = [&](const Image::Group& group, bool repeats) {
-    auto with = [&](auto accepts) {
-      switch (settings_.order) {
-        case Order::kSequential:
-          return cursors_.take_in_sequence(image_, group, repeats, accepts);
-        case Order::kFirst:
-          return cursors_.take_first(image_, group, accepts);
-        case Order::kMatched:
-          break;
-      }
-      return cursors_.take_matched(image_, group, repeats, accepts);
-    };
-    return candidates.are_choosy() ? with(choosy) : with(any);
+  auto take_one = [&](const Image::Group& group, bool repeats) {
+    return candidates.are_choosy() ? take_of(group, repeats, choosy) : take_of(group, repeats, any);
   };
   if (settings_.order == Order::kSequential)
-    return take_of(candidates.of_key(), settings_.allow_playback_repeats);
+    return take_one(candidates.of_key(), settings_.allow_playback_repeats);
   for (const Image::Group& group : candidates) {
-    const Turn turn = take_of(group, false);
+    const Turn turn = take_one(group, false);
     if (turn.kind == Turn::Kind::kPlay) return turn;
   }
-  return take_of(candidates.all(), settings_.allow_playback_repeats);
+  return take_one(candidates.all(), settings_.allow_playback_repeats);
 }
 
 /// That the answer may be meant for another one. Usual where credentials are new in each run, so it is no warning.
@@ -196,6 +210,8 @@ void SessionPlayer::tell_difference(const RequestView& request, Decision& decisi
                            redactor_.redact_uri(format_uri(request.uri)) +
                            ": answered by interaction " + std::to_string(decision.interaction + 1) +
                            ", which differs in a redacted value; none has the same");
+}
+
 Decision SessionPlayer::refused_tunnel(const RequestView& request) {
   if (cursors_.ended() || !plays_ || request.headers == nullptr) return {};
   const Image::Group group = image_.find(matcher_.key(request));
@@ -208,12 +224,7 @@ Decision SessionPlayer::refused_tunnel(const RequestView& request) {
     image_.request_headers(interaction, recorded);
     return recorded.find(kCredentials).has_value() == has_credentials;
   };
-  const bool repeats = settings_.allow_playback_repeats;
-  const Turn turn = settings_.order == Order::kSequential
-                        ? cursors_.take_in_sequence(image_, group, repeats, accepts)
-                    : settings_.order == Order::kFirst
-                        ? cursors_.take_first(image_, group, accepts)
-                        : cursors_.take_matched(image_, group, repeats, accepts);
+  const Turn turn = take_of(group, settings_.allow_playback_repeats, accepts);
   if (turn.kind != Turn::Kind::kPlay) return {};
   return {Decision::Kind::kReplay, MissReason::kNone, turn.interaction};
 }
@@ -274,7 +285,24 @@ PlayedResponse SessionPlayer::response(std::uint32_t interaction, const Response
 
 std::string SessionPlayer::miss(const RequestView& request, const Decision& decision,
                                 std::string_view detail) try {
+  return miss(diagnose(request, decision, detail));
+} catch (const std::exception&) {
   cursors_.count_miss();
+  return kOutOfMemory;
+}
+
+std::string SessionPlayer::miss(const Miss& miss) {
+  cursors_.count_miss();
+  try {
+    log(LogLevel::kWarn, miss_line(miss));
+    return miss_response(miss, miss.reason == MissReason::kBadRequest);
+  } catch (const std::exception&) {
+    return kOutOfMemory;
+  }
+}
+
+Miss SessionPlayer::diagnose(const RequestView& request, const Decision& decision,
+                             std::string_view detail) const {
   Miss miss;
   miss.cassette = path_;
   miss.mode = settings_.mode;
@@ -297,14 +325,14 @@ std::string SessionPlayer::miss(const RequestView& request, const Decision& deci
                         std::string(image_.method(closest)) + " " +
                         redactor_.redact_uri(image_.uri(closest));
   }
-  log(LogLevel::kWarn, miss_line(miss));
-  return miss_response(miss, decision.reason == MissReason::kBadRequest);
-} catch (const std::exception&) {
-  return "HTTP/1.1 599 Cassette Miss\r\nX-Cassette-Miss: out of memory\r\nContent-Length: 0\r\n"
-         "Connection: close\r\n\r\n";
+  return miss;
 }
 
-Result<void> SessionPlayer::record(Interaction interaction) try {
+Result<bool> SessionPlayer::record(Interaction interaction) try {
+  if (interaction.error.empty() &&
+      settings_.no_record_status.contains(interaction.response.status)) {
+    return false;
+  }
   interaction.redacted = digests_of(redactor_, image_.digest_key(), view_of(interaction));
   redactor_.redact(interaction);
   if (!interaction.recorded_at) interaction.recorded_at = microseconds_now();
@@ -319,14 +347,14 @@ Result<void> SessionPlayer::record(Interaction interaction) try {
   auto appended = journal_.append(record);
   if (appended) {
     cursors_.count_recorded();
-    return {};
+    return true;
   }
   cursors_.count_record_failure();
   session_->note_not_recorded({path_, what, appended.error().message});
   if (!told_.exchange(true)) {
     log(LogLevel::kError, "not recorded in " + cassette_path() + ": " + appended.error().message);
   }
-  return appended;
+  return appended.error();
 } catch (const std::exception& problem) {
   cursors_.count_record_failure();
   return Error{std::string("not recorded: ") + problem.what()};

@@ -22,6 +22,7 @@
 namespace cassette {
 
 class Session;
+struct Miss;
 struct OpenCassette;
 
 enum class MissReason : std::uint8_t {
@@ -93,6 +94,8 @@ class Player {
 
   /// `port` 0: any port of that host.
   virtual UpstreamPolicy upstream_policy(std::string_view host, std::uint16_t port) const = 0;
+  /// An interaction is with that place.
+  virtual bool answers_for(std::string_view host, std::uint16_t port) const = 0;
   /// Anything but HTTP may be relayed to the real server (false in mode `none`, and when broken).
   virtual bool may_relay() const = 0;
   /// True when a decision can be made, and a forward begun, before the request's body is there.
@@ -126,11 +129,16 @@ class Player {
   /// reason (e.g. what is malformed).
   virtual std::string miss(const RequestView& request, const Decision& decision,
                            std::string_view detail) = 0;
+  /// What it will tell, for who tells it in its place.
+  virtual Miss diagnose(const RequestView& request, const Decision& decision,
+                        std::string_view detail) const = 0;
+  /// The rest of it: counts, tells, and writes the response.
+  virtual std::string miss(const Miss& miss) = 0;
 
   /// Redacts and appends a finished interaction to the journal; when this returns it survives the
-  /// death of the process. An error was already told on stderr once, and is counted for `cassette
-  /// run`.
-  virtual Result<void> record(Interaction interaction) = 0;
+  /// death of the process. False: its status is one that is not kept. An error was already told on
+  /// stderr once, and is counted for `cassette run`.
+  virtual Result<bool> record(Interaction interaction) = 0;
 
   /// An answer that is not recorded, because it never became whole: says so, and notes it for the
   /// summary of `cassette run`.

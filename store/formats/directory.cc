@@ -132,6 +132,11 @@ std::string interaction_file_name(const Interaction& interaction) {
   return name + hash.hex();
 }
 
+bool has_interaction_files(const std::string& path) {
+  auto names = interaction_files(path);
+  return !names || !names->empty();
+}
+
 Result<std::vector<Interaction>> load_directory(const std::string& path) {
   auto names = interaction_files(path);
   if (!names) return names.error();

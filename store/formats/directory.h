@@ -15,6 +15,9 @@ namespace cassette {
 /// their value. `file` is set. A file that is no interaction is an error.
 Result<std::vector<Interaction>> load_directory(const std::string& path);
 
+/// False when nothing in it counts; true also when it cannot be read.
+bool has_interaction_files(const std::string& path);
+
 /// As save_cassette() says. A file is removed only when it does hold an interaction.
 Result<void> save_directory(const std::string& path, std::vector<Interaction>& interactions);
 

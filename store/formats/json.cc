@@ -6,6 +6,7 @@
 #include <rapidjson/stringbuffer.h>
 
 #include "store/formats/header_groups.h"
+#include "store/formats/latin_1.h"
 #include "store/formats/native.h"
 #include "store/formats/text.h"
 #include "store/formats/tree.h"
@@ -26,12 +27,11 @@ void write_string(Writer& writer, std::string_view text) {
   writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
 }
 
-/// `{string: null, base64_string: ...}`: a reader that knows `string` alone finds no text, not a wrong one.
+/// `{base64_string: ...}`: a reader that knows `string` alone fails, aloud. With a `string` of null beside it vcrpy gives
+/// an empty body, and does not say so.
 template <typename Writer>
 void write_base64_map(Writer& writer, std::string_view bytes) {
   writer.StartObject();
-  write_key(writer, "string");
-  writer.Null();
   write_key(writer, "base64_string");
   write_string(writer, encode_base64(bytes));
   writer.EndObject();
@@ -76,6 +76,14 @@ void write_headers(Writer& writer, const Headers& headers) {
   }
 }
 
+template <typename Writer, typename Names>
+void write_names(Writer& writer, std::string_view key, const Names& names) {
+  write_key(writer, key);
+  writer.StartArray();
+  for (std::string_view name : names) write_bytes(writer, name);
+  writer.EndArray();
+}
+
 template <typename Writer>
 void write_request(Writer& writer, const Interaction& interaction) {
   writer.StartObject();
@@ -90,7 +98,8 @@ void write_request(Writer& writer, const Interaction& interaction) {
     writer.Null();
   }
   write_key(writer, "headers");
-  write_headers(writer, interaction.request.headers);
+  const auto text = latin_1_text_of(interaction.request.headers);
+  write_headers(writer, text ? text->headers : interaction.request.headers);
   writer.EndObject();
 }
 
@@ -158,14 +167,13 @@ void write_response(Writer& writer, const Interaction& interaction) {
   writer.StartObject();
   write_status(writer, response.status, response.reason);
   write_key(writer, "headers");
-  write_headers(writer, response.headers);
-  if (auto order = order_beyond_groups(response.headers, group_headers(response.headers));
-      !order.empty()) {
-    write_key(writer, "header_order");
-    writer.StartArray();
-    for (std::string_view name : order) write_bytes(writer, name);
-    writer.EndArray();
+  const auto text = latin_1_text_of(response.headers);
+  const Headers& headers = text ? text->headers : response.headers;
+  write_headers(writer, headers);
+  if (auto order = order_beyond_groups(headers, group_headers(headers)); !order.empty()) {
+    write_names(writer, "header_order", order);
   }
+  if (text) write_names(writer, "latin_1_headers", text->coded);
   write_key(writer, "body");
   if (is_utf8(response.body)) {
     writer.StartObject();
@@ -214,8 +222,14 @@ void write_interaction(Writer& writer, const Interaction& interaction) {
     write_key(writer, "response");
     write_response(writer, interaction);
   } else {
+    // vcrpy wants the key to be there, in any interaction of a cassette that it loads.
+    write_key(writer, "response");
+    writer.Null();
     write_key(writer, "error");
     write_bytes(writer, interaction.error);
+  }
+  if (const auto text = latin_1_text_of(interaction.request.headers)) {
+    write_names(writer, "latin_1_request_headers", text->coded);
   }
   if (!interaction.redacted.empty()) write_redacted(writer, interaction.redacted);
   if (interaction.recorded_at) {

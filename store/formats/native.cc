@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "store/formats/header_groups.h"
+#include "store/formats/latin_1.h"
 #include "store/formats/native_parts.h"
 #include "store/formats/text.h"
 
@@ -30,6 +31,14 @@ HttpVersion parse_version(std::string_view text) {
   good =
       good && version.major >= 0 && version.major <= 9 && version.minor >= 0 && version.minor <= 9;
   return good ? version : HttpVersion{};
+}
+
+/// A list of names of fields; what is none is nothing.
+std::vector<std::string> names_in(const DocumentNode* list) {
+  std::vector<std::string> names;
+  if (list == nullptr || !list->is_list()) return names;
+  for (const DocumentNode& item : list->items) names.push_back(item.text);
+  return names;
 }
 
 /// Reads the interactions of one document: keeps the name for its errors, and no other state.
@@ -106,6 +115,7 @@ Result<Interaction> NativeReader::interaction(DocumentNode& node) const {
   } else {
     return error(node, "an interaction with neither `response` nor `error`");
   }
+  restore_latin_1(out.request.headers, names_in(node.find("latin_1_request_headers")));
   if (auto read = rules(node, out); !read) return read.error();
   if (const DocumentNode* digests = node.find("redacted")) {
     if (auto read = redacted(*digests, out.redacted); !read) return read.error();
@@ -177,11 +187,9 @@ Result<void> NativeReader::response(DocumentNode& node, Interaction& out) const 
     auto read = headers_from_node(*headers, out.response.headers, "response.headers", name_);
     if (!read) return read;
   }
-  if (DocumentNode* list = node.find("header_order"); list != nullptr && list->is_list()) {
-    std::vector<std::string> names;
-    for (const DocumentNode& item : list->items) names.push_back(item.text);
-    put_in_order(out.response.headers, names);
-  }
+  const std::vector<std::string> order = names_in(node.find("header_order"));
+  if (!order.empty()) put_in_order(out.response.headers, order);
+  restore_latin_1(out.response.headers, names_in(node.find("latin_1_headers")));
   if (DocumentNode* trailers = node.find("trailers")) {
     auto read = headers_from_node(*trailers, out.response.trailers, "response.trailers", name_);
     if (!read) return read;

@@ -3,6 +3,7 @@
 #include "store/formats/yaml.h"
 
 #include "store/formats/header_groups.h"
+#include "store/formats/latin_1.h"
 #include "store/formats/native.h"
 #include "store/formats/text.h"
 #include "store/formats/tree.h"
@@ -44,13 +45,17 @@ void append_headers(std::string& out, std::size_t indent, std::string_view key,
   }
 }
 
-void append_header_order(std::string& out, const Headers& headers) {
-  auto order = order_beyond_groups(headers, group_headers(headers));
-  if (order.empty()) return;
-  out += "    header_order:\n";
-  for (std::string_view name : order) {
-    out += "    - ";
-    append_yaml_scalar(out, name, 6, ScalarPlace::kAfterDash);
+/// Nothing for none.
+template <typename Names>
+void append_names(std::string& out, std::size_t indent, std::string_view key, const Names& names) {
+  if (names.empty()) return;
+  out.append(indent, ' ');
+  out += key;
+  out += ":\n";
+  for (std::string_view name : names) {
+    out.append(indent, ' ');
+    out += "- ";
+    append_yaml_scalar(out, name, indent + 2, ScalarPlace::kAfterDash);
     out += '\n';
   }
 }
@@ -62,7 +67,8 @@ void append_request(std::string& out, const Interaction& interaction) {
   } else {
     out += "    body: null\n";
   }
-  append_headers(out, 4, "headers", interaction.request.headers);
+  const auto text = latin_1_text_of(interaction.request.headers);
+  append_headers(out, 4, "headers", text ? text->headers : interaction.request.headers);
   append_entry(out, 4, "method", interaction.request.method);
   append_entry(out, 4, "uri", interaction.uri);
 }
@@ -128,8 +134,11 @@ void append_response(std::string& out, const Interaction& interaction) {
       "  response:\n"
       "    body:\n";
   append_entry(out, 6, "string", response.body);
-  append_headers(out, 4, "headers", response.headers);
-  append_header_order(out, response.headers);
+  const auto text = latin_1_text_of(response.headers);
+  const Headers& headers = text ? text->headers : response.headers;
+  append_headers(out, 4, "headers", headers);
+  append_names(out, 4, "header_order", order_beyond_groups(headers, group_headers(headers)));
+  if (text) append_names(out, 4, "latin_1_headers", text->coded);
   append_status(out, 4, response.status, response.reason);
   if (response.version != HttpVersion{}) {
     out += "    http_version: HTTP/" + std::to_string(response.version.major) + "." +
@@ -152,7 +161,12 @@ void append_interaction(std::string& out, const Interaction& interaction) {
   if (interaction.error.empty()) {
     append_response(out, interaction);
   } else {
+    // vcrpy wants the key to be there, in any interaction of a cassette that it loads.
+    out += "  response: null\n";
     append_entry(out, 2, "error", interaction.error);
+  }
+  if (const auto text = latin_1_text_of(interaction.request.headers)) {
+    append_names(out, 2, "latin_1_request_headers", text->coded);
   }
   if (!interaction.redacted.empty()) append_redacted(out, interaction.redacted);
   if (interaction.recorded_at) {

@@ -14,6 +14,7 @@
 #include "store/formats/tagged_blocks.h"
 #include "store/formats/text.h"
 #include "store/formats/tree.h"
+#include "store/formats/yaml_merge.h"
 #include "store/formats/yaml_repair.h"
 
 namespace cassette {
@@ -81,7 +82,9 @@ class TreeBuilder : public YAML::EventHandler {
     // A copy holds the depth of what it copies as well.
     if (open_.size() + depth_of(found->second) > kMaximumDocumentDepth) refuse_depth(mark);
     charge(found->second, mark.line + 1);
-    add(DocumentNode(found->second), YAML::NullAnchor);
+    DocumentNode copy = found->second;
+    copy.line = mark.line + 1;  // where it is used is where it is wrong
+    add(std::move(copy), YAML::NullAnchor);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -125,6 +128,11 @@ class TreeBuilder : public YAML::EventHandler {
   void close() {
     Open done = std::move(open_.back());
     open_.pop_back();
+    if (done.node.is_map()) {
+      if (int line = merge_keys(done.node); line != 0) {
+        throw Refusal{line, "<< merges a map, or a list of maps, and nothing else"};
+      }
+    }
     add(std::move(done.node), done.anchor);
   }
 

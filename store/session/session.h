@@ -56,6 +56,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,6 +83,9 @@ struct SessionIdentity {
   /// False also when this cannot be known from here (another namespace, no /proc).
   bool root_is_gone() const;
   bool root_is_this_process() const;
+  /// kTree: when the tree began, microseconds since 1970, as the machine's clock is set now. Rather too late than too
+  /// early.
+  std::optional<std::int64_t> began_at() const;
 };
 
 /// `tree`: the value of CASSETTE_TREE; empty: the process is its own tree.
@@ -141,8 +145,12 @@ class Session {
 
   /// The cassette as it was when the session began. `path` is absolute (cassette_path()). The first
   /// process of the session merges a journal that dead sessions left, loads and compiles; the
-  /// others map what it made. Errors: the cassette does not parse, no memory for the session, ...
-  Result<OpenCassette> open_cassette(const std::string& path);
+  /// others map what it made. For a session that a child begins when the root of its tree has ended,
+  /// the cassette is as it was when the tree began: the child goes on with what its parents did. Errors: the cassette does not parse, no memory for the session, ...
+  /// `writes` false: for who only plays it; the file stays as it is, whatever the mode.
+  Result<OpenCassette> open_cassette(const std::string& path, bool writes = true);
+  /// One to fall back on. An error also when it is not there.
+  Result<OpenCassette> open_fallback(const std::string& path);
 
   /// For every cassette that was opened in this session, by path.
   Result<std::vector<CassetteCounts>> counts() const;
@@ -173,8 +181,11 @@ class Session {
   Result<Creation> try_create();
   Result<void> adopt(Descriptor alive);
   Result<void> open_history();
-  Result<OpenCassette> open_or_compile(const std::string& path) const;
-  Result<std::string> compile(const std::string& path, const std::string& settings) const;
+  Result<OpenCassette> open_or_compile(const std::string& path, bool writes) const;
+  Result<std::string> compile(const std::string& path, const std::string& settings,
+                              bool writes) const;
+  bool outlived_its_root(const std::string& path) const;
+  bool take_back_own(const std::string& path, std::int64_t tree_began, Cassette& cassette) const;
   Result<void> add_cassette(const std::string& directory, const std::string& settings_key,
                             const std::string& bytes, bool replace) const;
   bool is_still_there() const;

@@ -18,6 +18,7 @@
 #include <xxhash.h>
 
 #include "store/files.h"
+#include "store/image/image_layout.h"
 #include "store/journal/journal.h"
 #include "store/journal/merge.h"
 #include "store/journal/usage.h"
@@ -86,17 +87,55 @@ Result<OpenCassette> open_at(const std::string& directory, const std::string& se
                       directory};
 }
 
+bool changed_just_now(const std::string& path) {
+  constexpr std::uint64_t kJustNow = 2'000'000'000;
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 &&
+         image_layout::nanoseconds(status.st_ctim) + kJustNow > nanoseconds(CLOCK_REALTIME);
+}
+
 }  // namespace
 
-Result<OpenCassette> Session::open_cassette(const std::string& path) try {
-  auto opened = open_or_compile(path);
+/// True when this session was begun by a child after the root of its tree had ended.
+bool Session::outlived_its_root(const std::string& path) const {
+  if (identity_.root_is_this_process()) return false;
+  if (identity_.root_is_gone()) return true;
+  // A root ends its session shortly before itself: a cassette that is this new may be its last work.
+  constexpr timespec kPause{0, 5'000'000};
+  for (int i = 0; i < 20 && changed_just_now(path); ++i) {
+    nanosleep(&kPause, nullptr);
+    if (identity_.root_is_gone()) return true;
+  }
+  return false;
+}
+
+/// Makes the cassette what it was when the tree began, should a child have outlived the root: what the tree recorded
+/// until then is in the cassette, and was not there when it began. True: nothing was.
+bool Session::take_back_own(const std::string& path, std::int64_t tree_began,
+                            Cassette& cassette) const {
+  auto is_own = [&](const Interaction& each) { return each.recorded_at >= tree_began; };
+  std::vector<Interaction>& all = cassette.interactions;
+  if (std::none_of(all.begin(), all.end(), is_own) || !outlived_its_root(path)) return false;
+  std::erase_if(all, is_own);
+  return all.empty();
+}
+
+Result<OpenCassette> Session::open_cassette(const std::string& path, bool writes) try {
+  auto opened = open_or_compile(path, writes);
   if (!opened && !is_still_there()) return Error{"the session " + name() + " has ended"};
   return opened;
 } catch (const std::exception& problem) {
   return Error{"cannot open the cassette " + path + ": " + problem.what()};
 }
 
-Result<OpenCassette> Session::open_or_compile(const std::string& path) const {
+Result<OpenCassette> Session::open_fallback(const std::string& path) {
+  auto opened = open_cassette(path, false);
+  if (!opened || opened->image->existed()) return opened;
+  return Error{"there is no cassette " + path +
+               " to fall back on (a comma within a name is written twice)"};
+}
+
+Result<OpenCassette> Session::open_or_compile(const std::string& path, bool writes) const {
   const std::string settings = session_settings_text(settings_);
   const std::string settings_key = hexadecimal(XXH3_64bits(settings.data(), settings.size()));
   const std::string directory = directory_ + "/" + hexadecimal(cassette_key(path));
@@ -116,7 +155,7 @@ Result<OpenCassette> Session::open_or_compile(const std::string& path) const {
   auto usable = open_usable(directory);
   if (usable && *usable) return std::move(**usable);
   if (!usable) log(LogLevel::kWarn, usable.error().message + "; it is made anew");
-  auto bytes = compile(path, settings);
+  auto bytes = compile(path, settings, writes);
   if (!bytes) return bytes.error();
   if (auto added = add_cassette(directory, settings_key, *bytes, !usable); !added) {
     return added.error();
@@ -131,9 +170,11 @@ Result<OpenCassette> Session::open_or_compile(const std::string& path) const {
 }
 
 /// The bytes of an image of the cassette as it is now, journals of dead sessions merged.
-Result<std::string> Session::compile(const std::string& path, const std::string& settings) const {
+Result<std::string> Session::compile(const std::string& path, const std::string& settings,
+                                     bool writes) const {
   bool merged = false;
-  if (settings_.mode != RecordMode::kNone) {  // which never writes
+  writes = writes && settings_.mode != RecordMode::kNone;  // which never does
+  if (writes) {
     auto report = merge_journal(path, settings_.runtime_dir, std::nullopt);
     merged = report.ok();
     if (!merged) {
@@ -150,10 +191,17 @@ Result<std::string> Session::compile(const std::string& path, const std::string&
   // Checked even where nothing is there yet: better now than after the program has run.
   if (auto form = cassette_form(path); !form) return form.error();
   context.existed = cassette_exists(path);
-  // Kept from an earlier session, unless there is more to it than the cassette's own files.
+  // Where nothing is recorded, what was recorded since is another's.
+  std::optional<std::int64_t> tree_began;
+  if (writes) tree_began = identity_.began_at();
+  // Kept from an earlier session, unless there is more to it than the cassette's own files, or what may be of this
+  // tree.
   std::optional<CassetteStamp> stamp;
   if (context.existed && (merged || !exists(journal_path(path)))) {
     stamp = stamp_of_large_cassette(path);
+    if (stamp && tree_began && static_cast<std::int64_t>(stamp->changed / 1000) >= *tree_began) {
+      stamp.reset();
+    }
     if (stamp) {
       if (auto kept = find_image(settings_.state_dir, path, settings, *stamp))
         return std::move(*kept);
@@ -162,7 +210,7 @@ Result<std::string> Session::compile(const std::string& path, const std::string&
   if (!merged) {
     auto loaded = load_with_journal(path);
     if (loaded) {
-      context.existed = true;
+      context.existed = context.existed || !loaded->interactions.empty();
       cassette = std::move(*loaded);
     } else if (context.existed) {
       return loaded.error();
@@ -172,6 +220,7 @@ Result<std::string> Session::compile(const std::string& path, const std::string&
     if (!loaded) return loaded.error();
     cassette = std::move(*loaded);
   }
+  if (tree_began && take_back_own(path, *tree_began, cassette)) context.existed = false;
   Matcher matcher = parse_session_settings(settings).matcher();
   auto image = compile_image(cassette, matcher, context);
   if (image && stamp && stamp == stamp_of_large_cassette(path)) {

@@ -108,6 +108,14 @@ bool SessionIdentity::root_is_this_process() const {
   return !state || state->start <= latest_start(*this);
 }
 
+std::optional<std::int64_t> SessionIdentity::began_at() const {
+  if (kind != Kind::kTree) return std::nullopt;
+  // In this order: whoever is interrupted in between takes the tree for younger.
+  const std::uint64_t since_boot = nanoseconds(CLOCK_BOOTTIME);
+  const std::uint64_t now = nanoseconds(CLOCK_REALTIME);
+  return static_cast<std::int64_t>((now - since_boot + root_began) / 1000);
+}
+
 std::optional<SessionIdentity> identity_of(std::string_view name) {
   constexpr std::string_view kNamed = "named-";
   constexpr std::string_view kProcess = "process-";

@@ -10,6 +10,7 @@
 #include "store/files.h"
 #include "store/formats/text.h"
 #include "store/formats/tree.h"
+#include "store/settings/cassette_list.h"
 
 namespace cassette {
 namespace {
@@ -59,6 +60,7 @@ std::string nearest_key(std::string_view key) {
 bool takes_list(SettingKind kind) {
   return kind == SettingKind::kNames || kind == SettingKind::kHosts ||
          kind == SettingKind::kMatchOn || kind == SettingKind::kPairs ||
+         kind == SettingKind::kPaths || kind == SettingKind::kStatuses ||
          kind == SettingKind::kUnsupported;
 }
 
@@ -70,7 +72,7 @@ std::optional<Error> fill(ConfigEntry& entry, const DocumentNode& value, const s
     for (const DocumentNode& item : value.items) {
       if (!item.is_scalar()) return Error{where + "a list of plain values is expected here"};
       if (!entry.text.empty()) entry.text += ',';
-      entry.text += item.text;
+      entry.text += kind == SettingKind::kPaths ? join_cassettes({item.text}) : item.text;
     }
   } else if (value.is_map() && kind == SettingKind::kPairs) {
     for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {

@@ -13,6 +13,7 @@ namespace cassette {
 
 enum class SettingKind : unsigned char {
   kPath,         ///< a file or directory name
+  kPaths,        ///< such names with commas between them (cassette_list.h)
   kText,         ///< anything
   kWord,         ///< one of `words`
   kFlag,         ///< 1/0, true/false, yes/no, on/off (any case)
@@ -23,6 +24,7 @@ enum class SettingKind : unsigned char {
   kHosts,        ///< host, host:port, *.domain, with commas between them; empty: an empty list
   kMatchOn,      ///< one or more of `words` or header:NAME, with commas between them
   kPairs,        ///< key=value with commas between them
+  kStatuses,     ///< 100 to 599, or 1xx to 5xx, with commas between them; empty: an empty list
   kLog,          ///< one of `words`, and perhaps :FILE
   kUnsupported,  ///< in the contract, not in this version: `allowed` says what is missing
 };
@@ -45,9 +47,11 @@ inline constexpr char kHostsAllowed[] =
     "a list of host, host:port, *.domain, *.domain:port or localhost, with commas between them";
 
 inline constexpr SettingName kSettings[] = {
-    {"CASSETTE", "cassette", 'c', "cassette", SettingKind::kPath, "PATH", nullptr, "a path",
+    {"CASSETTE", "cassette", 'c', "cassette", SettingKind::kPaths, "PATH[,OLD...]", nullptr,
+     "a path, or several with commas between them",
      "Where the interactions are kept: a .yaml, .yml or .json file, or a directory; {program} and the "
-     "context's {key}s are filled in (default: cassettes/{program}.yaml)."},
+     "context's {key}s are filled in. What PATH cannot answer is played from the OLD ones, which are "
+     "never written (default: cassettes/{program}.yaml)."},
     {"CASSETTE_MODE", "mode", 'm', "mode", SettingKind::kWord, "MODE",
      "once new_episodes none all rewrite off", "once, new_episodes, none, all, rewrite, off",
      "What is played and what is recorded (default: once, or none when CI is set)."},
@@ -69,6 +73,10 @@ inline constexpr SettingName kSettings[] = {
     {"CASSETTE_DISCARD_ON_FAILURE", "discard-on-failure", '\0', "discard_on_failure",
      SettingKind::kFlag, nullptr, nullptr, "1, 0, true, false, yes, no, on, off",
      "Keeps nothing of what was recorded when the program ends with an error, in any mode."},
+    {"CASSETTE_NO_RECORD_STATUS", "no-record-status", '\0', "no_record_status",
+     SettingKind::kStatuses, "LIST", nullptr,
+     "a list of status codes (100 to 599) and classes such as 5xx, with commas between them",
+     "Answers of real servers that are passed on and not recorded, such as 429,5xx (default: none)."},
     {"CASSETTE_SESSION", "session", '\0', "session", SettingKind::kText, "ID", nullptr, "a name",
      "Shares playback positions with every process that names the same session (default: a new session "
      "for the process tree)."},
@@ -237,6 +245,13 @@ inline bool is_match_on(const char* text, std::size_t length, const char* words)
   return true;
 }
 
+/// "404", "5xx".
+inline bool is_status(const char* text, std::size_t length) {
+  if (length != 3 || text[0] < '1' || text[0] > '5') return false;
+  return (is_digit(text[1]) && is_digit(text[2])) ||
+         ((text[1] == 'x' || text[1] == 'X') && text[2] == text[1]);
+}
+
 inline bool is_item(const SettingName& setting, const char* text, std::size_t length) {
   switch (setting.kind) {
     case SettingKind::kHosts:
@@ -245,6 +260,8 @@ inline bool is_item(const SettingName& setting, const char* text, std::size_t le
       return is_pair(text, length);
     case SettingKind::kMatchOn:
       return is_match_on(text, length, setting.words);
+    case SettingKind::kStatuses:
+      return is_status(text, length);
     default:
       return true;
   }
@@ -269,12 +286,14 @@ inline bool for_each_item(const char* list, Each each) {
   }
 }
 
-/// Whether `value` may be given. An empty one always may: it counts as not set, but for kNames and
-/// kHosts, where it is the empty list.
+/// Whether `value` may be given. An empty one always may: it counts as not set, but for kNames,
+/// kHosts and kStatuses, where it is the empty list.
 inline bool setting_value_ok(const SettingName& setting, const char* value) {
   namespace detail = setting_names_detail;
   if (value == nullptr || *value == '\0') return true;
   switch (setting.kind) {
+    case SettingKind::kPaths:
+      return value[std::strspn(value, ", \t")] != '\0';
     case SettingKind::kPath:
     case SettingKind::kText:
     case SettingKind::kNames:
@@ -291,6 +310,7 @@ inline bool setting_value_ok(const SettingName& setting, const char* value) {
       return detail::is_speed(value);
     case SettingKind::kHosts:
     case SettingKind::kPairs:
+    case SettingKind::kStatuses:
       return for_each_item(value, [&setting](const char* item, std::size_t length) {
         return detail::is_item(setting, item, length);
       });

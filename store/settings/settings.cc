@@ -13,6 +13,7 @@
 
 #include "store/files.h"
 #include "store/redaction/redaction.h"
+#include "store/settings/cassette_list.h"
 #include "store/settings/config_file.h"
 #include "store/settings/setting_names.h"
 
@@ -141,7 +142,13 @@ void apply_log(Settings& settings, const Given& given) {
 }
 
 void apply_cassette(Settings& settings, const Given& given) {
-  settings.cassette = given.text;
+  std::vector<std::string> paths = split_cassettes(given.text);
+  // A name may have a comma: what is there under the whole name is meant.
+  if (paths.size() > 1 && ::access(absolute(given.text, given.base).c_str(), F_OK) == 0) {
+    paths = {given.text};
+  }
+  settings.cassette = paths.empty() ? std::string() : paths.front();
+  settings.fallbacks.assign(paths.begin() + (paths.empty() ? 0 : 1), paths.end());
   settings.cassette_base = given.from_file ? given.base : std::string();
 }
 
@@ -164,6 +171,10 @@ constexpr Applier kAppliers[] = {
      [](Settings& s, const Given& g) { s.on_miss = word_of<OnMiss>(*g.setting, g.text); }},
     {"CASSETTE_DISCARD_ON_FAILURE",
      [](Settings& s, const Given& g) { s.discard_on_failure = flag_of(g.text); }},
+    {"CASSETTE_NO_RECORD_STATUS",
+     [](Settings& s, const Given& g) {
+       for (const std::string& item : items_of(g.text)) s.no_record_status.add(item);
+     }},
     {"CASSETTE_SESSION", [](Settings& s, const Given& g) { s.session = g.text; }},
     {"CASSETTE_SESSION_SCOPE",
      [](Settings& s, const Given& g) {
@@ -198,7 +209,8 @@ constexpr Applier kAppliers[] = {
 /// An empty value is an empty list, or counts as not set.
 bool counts(const Given& given) {
   return !given.text.empty() || !given.pairs.empty() ||
-         given.setting->kind == SettingKind::kNames || given.setting->kind == SettingKind::kHosts;
+         given.setting->kind == SettingKind::kNames || given.setting->kind == SettingKind::kHosts ||
+         given.setting->kind == SettingKind::kStatuses;
 }
 
 std::optional<Error> check(const Given& given) {
@@ -257,6 +269,17 @@ std::string_view name_of(RecordMode mode) {
   return word_at("CASSETTE_MODE", static_cast<int>(mode));
 }
 std::string_view name_of(Order order) { return word_at("CASSETTE_ORDER", static_cast<int>(order)); }
+
+void StatusList::add(std::string_view item) {
+  std::size_t first = 0, count = 1;
+  if (item[1] == 'x' || item[1] == 'X') {
+    first = static_cast<std::size_t>(item[0] - '0') * 100;
+    count = 100;
+  } else {
+    first = number_of<std::size_t>(item);
+  }
+  for (std::size_t code = first; code < first + count; ++code) codes_.set(code);
+}
 
 std::string MatchOn::text() const {
   std::string text;
@@ -352,6 +375,24 @@ Result<std::string> cassette_path(const Settings& settings, std::string_view pro
   path.append(text, position, std::string::npos);
   return absolute(path,
                   settings.cassette_base.empty() ? working_directory : settings.cassette_base);
+}
+
+Result<std::vector<std::string>> fallback_paths(const Settings& settings, std::string_view program,
+                                                const std::string& working_directory) {
+  std::vector<std::string> paths;
+  if (settings.fallbacks.empty()) return paths;
+  auto first = cassette_path(settings, program, working_directory);
+  if (!first) return first.error();
+  Settings other = settings;
+  for (const std::string& text : settings.fallbacks) {
+    other.cassette = text;
+    auto path = cassette_path(other, program, working_directory);
+    if (!path) return path.error();
+    if (*path != *first && std::find(paths.begin(), paths.end(), *path) == paths.end()) {
+      paths.push_back(std::move(*path));
+    }
+  }
+  return paths;
 }
 
 }  // namespace cassette

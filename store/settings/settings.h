@@ -3,6 +3,7 @@
 // which the thin library shares.
 #pragma once
 
+#include <bitset>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -52,8 +53,24 @@ class HostList {
   std::vector<HostPattern> patterns_;
 };
 
+/// Status codes of answers, by code or by class.
+class StatusList {
+ public:
+  /// Takes what setting_value_ok() has let pass: "429", "5xx".
+  void add(std::string_view item);
+  bool contains(int status) const {
+    return status >= 0 && status < static_cast<int>(codes_.size()) &&
+           codes_[static_cast<std::size_t>(status)];
+  }
+
+ private:
+  std::bitset<600> codes_;
+};
+
 struct Settings {
   std::string cassette = "cassettes/{program}.yaml";  ///< as given; resolve with cassette_path()
+  /// Where what `cassette` cannot play is looked for, in this order; as given.
+  std::vector<std::string> fallbacks;
   /// The directory that a relative `cassette` is relative to; empty: the working directory.
   std::string cassette_base;
   RecordMode mode = RecordMode::kOnce;
@@ -62,6 +79,7 @@ struct Settings {
   bool allow_playback_repeats = false;
   OnMiss on_miss = OnMiss::kFail;
   bool discard_on_failure = false;
+  StatusList no_record_status;
   std::string session;  ///< empty: the process tree's own
   SessionScope session_scope = SessionScope::kTree;
   std::chrono::milliseconds session_ttl{60000};  ///< 0: never expires
@@ -96,5 +114,8 @@ Result<Settings> load_settings(const GetEnvironment& get_environment,
 /// fills is an error that names it. The values cannot lead out of a directory: `/` becomes `_`.
 Result<std::string> cassette_path(const Settings& settings, std::string_view program,
                                   const std::string& working_directory);
+/// The same for the fallbacks; one that is there already is left out.
+Result<std::vector<std::string>> fallback_paths(const Settings& settings, std::string_view program,
+                                                const std::string& working_directory);
 
 }  // namespace cassette

@@ -17,45 +17,172 @@ namespace cassette {
 
 inline constexpr char kTreeVariable[] = "CASSETTE_TREE";
 
-/// Interpreters whose script names the program: "a script's own name, not its interpreter's".
-inline bool is_interpreter(const char* name) {
-  static const char* const kNames[] = {"sh",    "bash", "dash", "zsh",    "ksh", "python",
-                                       "perl",  "ruby", "node", "nodejs", "php", "java",
-                                       "tclsh", "lua",  "pypy", "env"};
-  for (const char* known : kNames) {
-    std::size_t length = std::strlen(known);
-    if (std::strncmp(name, known, length) != 0) continue;
-    // "python3.11", "ruby3.1": a version may follow.
-    const char* rest = name + length;
-    while ((*rest >= '0' && *rest <= '9') || *rest == '.') ++rest;
-    if (*rest == '\0') return true;
+/// An interpreter, whose script names the program: "a script's own name, not its interpreter's". And how its command
+/// line has to be read for that: which options have a value that is no script. Letters are those of short options, which
+/// may be put together (`-uW ignore`); where `letters` is false an option is a word (`-cp PATH`).
+struct Interpreter {
+  const char* names;  ///< with spaces between them; a version may follow ("python3.11")
+  bool letters;
+  const char*
+      code;  ///< the program itself is on the command line, or comes from stdin: there is no script
+  const char* value;        ///< has a value: the rest of the argument, or else the next one
+  const char* rest;         ///< has a value: the rest of the argument, which may be empty
+  const char* next;         ///< has a value: always the next argument
+  const char* named;        ///< has a value as `value`, and that names the program
+  const char* words;        ///< long options that take the next argument
+  const char* code_words;   ///< long options that are as `code`
+  const char* named_words;  ///< long options that are as `named`
+};
+
+// From the manuals of Debian 12: bash(1), python3(1), perlrun(1), ruby(1), node(1), php(1), lua(1), tclsh(1), java(1), env(1).
+inline constexpr Interpreter kInterpreters[] = {
+    {"sh bash dash zsh ksh", true, "cs", "", "", "oO", "", "--rcfile --init-file", "", ""},
+    {"python pypy", true, "c", "WXQ", "", "", "m", "--check-hash-based-pycs", "", ""},
+    {"perl", true, "eE", "I", "MmFixdDVC", "", "", "", "", ""},
+    {"ruby", true, "e", "IrCEX", "FiKxWT", "", "",
+     "--enable --disable --encoding --external-encoding --internal-encoding --backtrace-limit", "",
+     ""},
+    {"node nodejs", true, "epi", "rC", "", "", "",
+     "--require --import --loader --experimental-loader --conditions --env-file --title --input-type "
+     "--icu-data-dir --openssl-config --redirect-warnings --unhandled-rejections --dns-result-order "
+     "--max-http-header-size --inspect-port --diagnostic-dir --disable-warning --watch-path",
+     "--eval --print --interactive", ""},
+    {"php", true, "raBRFE", "dczSt", "", "", "f",
+     "--define --php-ini --docroot --server --zend-extension",
+     "--run --interactive --process-begin --process-code --process-file --process-end", "--file"},
+    {"lua", true, "", "el", "", "", "", "", "", ""},
+    {"tclsh", false, "", "", "", "", "", "-encoding", "", ""},
+    {"java", false, "", "", "", "", "",
+     "-cp -classpath --class-path -p --module-path --upgrade-module-path --add-modules --limit-modules "
+     "--add-opens --add-exports --add-reads --enable-native-access --source",
+     "", "-jar -m --module"},
+    {"env", true, "S", "uC", "", "", "", "--unset --chdir", "--split-string", ""},
+};
+
+namespace tree_detail {
+
+/// `word` is one of `words`.
+inline bool is_among(const char* word, std::size_t length, const char* words) {
+  while (*words != '\0') {
+    const std::size_t size = std::strcspn(words, " ");
+    if (size == length && std::strncmp(word, words, length) == 0) return true;
+    words += size;
+    while (*words == ' ') ++words;
   }
   return false;
 }
 
-/// The name for {program}, into `out` (NUL-terminated, cut to `size`).
-inline void program_name(int argc, const char* const* argv, char* out, std::size_t size) {
-  auto base = [](const char* path) {
-    const char* slash = std::strrchr(path, '/');
-    return slash != nullptr && slash[1] != '\0' ? slash + 1 : path;
-  };
-  const char* name =
-      argc > 0 && argv[0] != nullptr && argv[0][0] != '\0' ? base(argv[0]) : "program";
-  if (name[0] == '-') ++name;  // a login shell
-  if (is_interpreter(name)) {
-    for (int i = 1; i < argc && argv[i] != nullptr; ++i) {
-      if (argv[i][0] == '-') {
-        // Options that take the program text: there is no script.
-        if (std::strcmp(argv[i], "-c") == 0 || std::strcmp(argv[i], "-e") == 0) break;
-        continue;
-      }
-      if (access(argv[i], R_OK) == 0) name = base(argv[i]);
-      break;
+/// The last part of a path.
+struct Name {
+  const char* begin;
+  std::size_t length;
+};
+
+inline Name base_of(const char* path) {
+  std::size_t end = std::strlen(path);
+  while (end > 1 && path[end - 1] == '/') --end;
+  std::size_t begin = end;
+  while (begin > 0 && path[begin - 1] != '/') --begin;
+  if (begin == end) begin = 0;  // the root of all
+  return {path + begin, end - begin};
+}
+
+/// nullptr: it is none.
+inline const Interpreter* interpreter_called(Name name) {
+  std::size_t length = name.length;
+  // "python3.11", "ruby3.1"
+  while (length > 1 && ((name.begin[length - 1] >= '0' && name.begin[length - 1] <= '9') ||
+                        name.begin[length - 1] == '.'))
+    --length;
+  for (const Interpreter& known : kInterpreters) {
+    if (is_among(name.begin, length, known.names)) return &known;
+  }
+  return nullptr;
+}
+
+/// What an option says about the arguments behind it.
+enum class Option { kFlag, kTakesNext, kCode, kNamed, kUnknown };
+
+/// Short options that are put together. `named`: the value that names the program, when it is in this argument.
+inline Option letters_of(const Interpreter& of, const char* letters, const char** named) {
+  auto has = [](const char* list, char letter) { return std::strchr(list, letter) != nullptr; };
+  Option result = Option::kFlag;
+  for (; *letters != '\0'; ++letters) {
+    if (has(of.code, *letters)) return Option::kCode;
+    if (has(of.rest, *letters)) break;
+    if (has(of.next, *letters)) result = Option::kTakesNext;
+    if (has(of.value, *letters)) return letters[1] != '\0' ? result : Option::kTakesNext;
+    if (has(of.named, *letters)) {
+      if (letters[1] != '\0') *named = letters + 1;
+      return Option::kNamed;
     }
   }
+  return result;
+}
+
+inline Option option_of(const Interpreter& of, const char* option, const char** named) {
+  const std::size_t length = std::strlen(option);
+  if (is_among(option, length, of.code_words)) return Option::kCode;
+  if (is_among(option, length, of.named_words)) return Option::kNamed;
+  if (is_among(option, length, of.words)) return Option::kTakesNext;
+  if (of.letters && option[1] != '-') return letters_of(of, option + 1, named);
+  return std::strchr(option, '=') != nullptr || option[0] == '+' ? Option::kFlag : Option::kUnknown;
+}
+
+/// Where the name of the program stands in a command line.
+inline Name find_name(int argc, const char* const* argv) {
+  if (argc < 1 || argv[0] == nullptr || argv[0][0] == '\0') return {"program", 7};
+  Name name = base_of(argv[0]);
+  if (name.begin[0] == '-' && name.length > 1)
+    name = {name.begin + 1, name.length - 1};  // a login shell
+  const Interpreter* interpreter = interpreter_called(name);
+  if (interpreter == nullptr) return name;
+  const bool is_env = std::strcmp(interpreter->names, "env") == 0;
+  const bool is_shell = interpreter->next[0] != '\0';
+  const bool is_java = std::strcmp(interpreter->names, "java") == 0;
+  Option before = Option::kFlag;
+  bool options = true;
+  for (int i = 1; i < argc && argv[i] != nullptr; ++i) {
+    const char* argument = argv[i];
+    if (before == Option::kNamed) return base_of(argument);
+    if (before == Option::kTakesNext) {
+      before = Option::kFlag;
+      continue;
+    }
+    if (options && (argument[0] == '-' || (is_shell && argument[0] == '+'))) {
+      if (std::strcmp(argument, "--") == 0 || (is_shell && argument[1] == '\0')) {
+        options = false;
+        before = Option::kFlag;
+        continue;
+      }
+      if (argument[1] == '\0' && !is_env) return name;  // from stdin
+      const char* named = nullptr;
+      before = option_of(*interpreter, argument, &named);
+      if (before == Option::kCode) return name;
+      if (named != nullptr) return base_of(named);
+      continue;
+    }
+    if (is_env && std::strchr(argument, '=') != nullptr) continue;
+    if (is_env) return find_name(argc - i, argv + i);
+    // A class, and what java reads more arguments from.
+    if (is_java && argument[0] == '@') continue;
+    if (is_java || access(argument, R_OK) == 0) return base_of(argument);
+    // Perhaps the value of an option that is not known here.
+    if (before != Option::kUnknown) return name;
+    before = Option::kFlag;
+  }
+  return name;
+}
+
+}  // namespace tree_detail
+
+/// The name for {program}, into `out` (NUL-terminated, cut to `size`): that of the script, the module (`python3 -m`) or
+/// the class that an interpreter is to run; where it has its program from the command line (`-c`, `-e`), its own.
+inline void program_name(int argc, const char* const* argv, char* out, std::size_t size) {
+  const tree_detail::Name name = tree_detail::find_name(argc, argv);
   std::size_t n = 0;
-  for (; name[n] != '\0' && n + 1 < size; ++n) {
-    char c = name[n];
+  for (; n < name.length && n + 1 < size; ++n) {
+    char c = name.begin[n];
     bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
                  c == '.' || c == '_' || c == '-';
     out[n] = plain ? c : '_';

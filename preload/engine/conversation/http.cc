@@ -272,7 +272,8 @@ void Conversation::record_response() {
   interaction.response = response_parser_.response();
   if (exchange_.pieces.size() > 1) interaction.chunks = exchange_.pieces;
   // Told and counted by the player; the program gets its answer in any case.
-  exchange_.recorded = player_->record(std::move(interaction)).ok();
+  auto kept = player_->record(std::move(interaction));
+  exchange_.recorded = kept && *kept;
 }
 
 void Conversation::record_error(int error) {

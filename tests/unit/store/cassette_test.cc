@@ -74,6 +74,25 @@ TEST_F(CassetteTest, ExistsEvenWhenItIsBroken) {
   EXPECT_TRUE(cassette_exists(directory_));
 }
 
+TEST_F(CassetteTest, DoesNotExistWhenItIsEmpty) {
+  write("c.yaml", "");
+  EXPECT_FALSE(cassette_exists(path("c.yaml")));
+  write("c.json", "\n");
+  EXPECT_TRUE(cassette_exists(path("c.json"))) << "that is not empty";
+  std::filesystem::create_directory(path("directory"));
+  EXPECT_FALSE(cassette_exists(path("directory")));
+  write("directory/README", "text");
+  write("directory/.gitkeep", "");
+  EXPECT_FALSE(cassette_exists(path("directory")));
+  write("directory/a.json", "");
+  EXPECT_TRUE(cassette_exists(path("directory")));
+  // What can never be a cassette there is something.
+  std::filesystem::create_directory(path("d.yaml"));
+  EXPECT_TRUE(cassette_exists(path("d.yaml")));
+  write("file", "");
+  EXPECT_TRUE(cassette_exists(path("file")));
+}
+
 TEST_F(CassetteTest, SaysWhatIsWrongWithThePath) {
   EXPECT_EQ(message(load_cassette(path("none.yaml"))),
             "cannot read " + path("none.yaml") + ": No such file or directory");

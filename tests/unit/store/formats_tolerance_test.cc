@@ -264,6 +264,76 @@ TEST(Hostile, AliasesDoNotSwell) {
   EXPECT_FALSE(tree_from_yaml("&a {b: *a}", "x").ok());
 }
 
+// ---- merge keys ----
+
+TEST(MergeKeys, AreMergedAsPyYamlAndPsychDo) {
+  auto merged = [](const std::string& text) {
+    auto tree = tree_from_yaml("d: &d {a: 1, b: 2}\ne: &e {b: 3, c: 4}\nx:\n" + text, "c.yaml");
+    if (!tree) return tree.error().message;
+    std::string result;
+    const DocumentNode* map = tree->find("x");
+    for (std::size_t i = 0; i + 1 < map->items.size(); i += 2) {
+      const DocumentNode& value = map->items[i + 1];
+      result += (i > 0 ? " " : "") + map->items[i].text + "=" +
+                (value.is_scalar() ? value.text : "{" + value.key_names() + "}");
+    }
+    return result;
+  };
+  EXPECT_EQ(merged("  <<: *d\n"), "a=1 b=2");
+  EXPECT_EQ(merged("  <<: *d\n  b: own\n"), "a=1 b=own");
+  EXPECT_EQ(merged("  b: own\n  <<: *d\n"), "a=1 b=own") << "wherever it stands";
+  EXPECT_EQ(merged("  <<: [*d, *e]\n"), "b=2 c=4 a=1") << "the first of a list wins";
+  EXPECT_EQ(merged("  <<: *d\n  <<: *e\n"), "a=1 b=3 c=4") << "the last of several wins";
+  EXPECT_EQ(merged("  <<: {a: 5, f: 6}\n  g: 7\n"), "a=5 f=6 g=7");
+  EXPECT_EQ(merged("  <<:\n    <<: *d\n    a: 5\n"), "b=2 a=5");
+  EXPECT_EQ(merged("  f: {<<: *d}\n"), "f={a, b}");
+  EXPECT_EQ(merged("  <<: []\n  a: 1\n"), "a=1");
+  EXPECT_EQ(merged("  '<<': *d\n"), "<<={a, b}") << "in quotes it is a key";
+  EXPECT_EQ(merged("  y: &y {<<: *d, z: 1}\n  w: *y\n"), "y={a, b, z} w={a, b, z}");
+}
+
+TEST(MergeKeys, NameTheLineWhereTheyAreUsed) {
+  EXPECT_EQ(error_of("a: &a text\ninteractions:\n- request:\n    <<: *a\n"),
+            "c.yaml:4: << merges a map, or a list of maps, and nothing else");
+  EXPECT_EQ(error_of("a: &a text\ninteractions:\n- request:\n    <<: [{b: c}, *a]\n"),
+            "c.yaml:4: << merges a map, or a list of maps, and nothing else");
+  EXPECT_EQ(error_of("a: &a {b: c}\ninteractions:\n- request:\n    method: *a\n    uri: u\n"),
+            "c.yaml:4: request.method is a map, where text is expected");
+}
+
+TEST(MergeKeys, FillTheHeadersOfACassette) {
+  const std::string text = cassette_with(
+      "    headers: &h {A: [b], C: [d]}\n    method: GET\n    uri: http://h/\n",
+      "    headers: {<<: *h, C: [own]}\n    body: {string: x}\n    status: {code: 200}\n");
+  auto read = interactions_from_yaml(text, "c.yaml");
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  const Headers& headers = read->front().response.headers;
+  ASSERT_EQ(headers.size(), 2u);
+  EXPECT_EQ(headers.at(0).name, "A");
+  EXPECT_EQ(headers.at(1).value, "own");
+}
+
+TEST(MergeKeys, DoNotSwellAFile) {
+  std::string bomb = "a0: &a0 {k: " + std::string(200, 'x') + "}\n";
+  for (int i = 1; i < 30; ++i) {
+    const std::string last = "*a" + std::to_string(i - 1);
+    bomb += "a" + std::to_string(i) + ": &a" + std::to_string(i) + "\n";
+    for (int j = 0; j < 9; ++j) bomb += "  k" + std::to_string(j) + ": {<<: [" + last + "]}\n";
+  }
+  auto tree = tree_from_yaml(bomb, "x");
+  ASSERT_FALSE(tree.ok());
+  EXPECT_NE(tree.error().message.find("aliases that would swell this file"), std::string::npos);
+  // Many keys on both sides cost no more than their number.
+  std::string wide = "a: &a {";
+  for (int i = 0; i < 50000; ++i) wide += "k" + std::to_string(i) + ": v, ";
+  wide += "z: v}\nb: {";
+  for (int i = 0; i < 50000; ++i) wide += "k" + std::to_string(i) + ": w, ";
+  wide += "<<: *a}\n";
+  auto good = tree_from_yaml(wide, "x");
+  ASSERT_TRUE(good.ok()) << good.error().message;
+  EXPECT_EQ(good->find("b")->items.size(), 2u * 50001);
+}
+
 TEST(Hostile, HugeScalarsAreFine) {
   std::string huge(5000000, 'a');
   auto tree = tree_from_yaml("a: " + huge + "\nb: \"" + huge + "\"\n", "x");

@@ -104,6 +104,7 @@ TEST(YamlWriter, WritesOurExtensionsWhereVcrpyIgnoresThem) {
             "    headers: {}\n"
             "    method: GET\n"
             "    uri: http://nowhere/\n"
+            "  response: null\n"
             "  error: ECONNREFUSED\n"
             "version: 1\n");
 }

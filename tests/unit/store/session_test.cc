@@ -459,5 +459,86 @@ TEST_F(SessionTest, KilledProcessesLeaveTheOthersGoing) {
   EXPECT_LE(loaded->interactions.size(), count + 45);
 }
 
+// ---- a child that outlives the root ----
+
+class LateChildTest : public SessionTest {
+ protected:
+  static std::int64_t now() {
+    return static_cast<std::int64_t>(nanoseconds(CLOCK_REALTIME) / 1000);
+  }
+  /// The cassette as the session sees it: its bodies, and whether it was there.
+  std::string seen(bool writes = true) {
+    auto session = join();
+    auto opened = session->open_cassette(cassette(), writes);
+    if (!opened) return opened.error().message;
+    std::string result = opened->image->existed() ? "there:" : "new:";
+    for (std::uint32_t i = 0; i < opened->image->size(); ++i) {
+      const std::string_view wire = opened->image->wire(i);
+      result += " " + std::string(wire.substr(wire.find("\r\n\r\n") + 4));
+    }
+    return result;
+  }
+};
+
+TEST_F(LateChildTest, FindsTheCassetteAsItWasWhenItsTreeBegan) {
+  settings_.mode = RecordMode::kOnce;
+  const std::int64_t before = now() - 1;
+  tree_ = new_tree(dead_pid());
+  save({interaction(kOne, "a", now()), interaction(kOne, "b", now())});
+  EXPECT_EQ(seen(), "new:");
+  save({interaction(kOne, "a", before), interaction(kOne, "b", now())});
+  tree_ = new_tree(dead_pid());
+  EXPECT_EQ(seen(), "there: a b") << "of this tree is nothing";
+  save({interaction(kOne, "a", before), interaction(kOne, "b", now())});
+  settings_.mode = RecordMode::kNewEpisodes;
+  EXPECT_EQ(seen(), "there: a");
+  tree_ = new_tree(dead_pid());
+  save({interaction(kOne, "a"), interaction(kOne, "b", now())});
+  EXPECT_EQ(seen(), "there: a") << "what does not say when it was recorded is old";
+  tree_ = new_tree(dead_pid());
+  write(cassette(), "interactions: []\nversion: 1\n");
+  EXPECT_EQ(seen(), "there:");
+}
+
+TEST_F(LateChildTest, OthersFindItAsItIs) {
+  settings_.mode = RecordMode::kOnce;
+  tree_ = new_tree(getppid());
+  save({interaction(kOne, "a", now())});
+  EXPECT_EQ(seen(), "there: a") << "the root lives: it was made beside this tree";
+  tree_ = new_tree(dead_pid());
+  save({interaction(kOne, "a", now())});
+  EXPECT_EQ(seen(false), "there: a") << "what is only played";
+  settings_.mode = RecordMode::kNone;
+  tree_ = new_tree(dead_pid());
+  save({interaction(kOne, "a", now())});
+  EXPECT_EQ(seen(), "there: a") << "mode none records nothing";
+}
+
+TEST_F(LateChildTest, WaitsForARootThatIsAboutToEnd) {
+  settings_.mode = RecordMode::kOnce;
+  const pid_t root = spawn([] {
+    usleep(50'000);
+    return 0;
+  });
+  tree_ = new_tree(root);
+  save({interaction(kOne, "a", now())});
+  EXPECT_EQ(seen(), "new:");
+  wait_for(root);
+}
+
+TEST_F(LateChildTest, IsNotMisledByAnImageThatWasKept) {
+  settings_.mode = RecordMode::kOnce;
+  auto large = [this](std::int64_t when) {
+    save({interaction(kOne, std::string(100'000, 'x'), when)});
+    const timespec past[2] = {{1'700'000'000, 1}, {1'700'000'000, 1}};
+    utimensat(AT_FDCWD, cassette().c_str(), past, 0);
+  };
+  tree_ = new_tree(dead_pid());
+  large(now());
+  EXPECT_EQ(seen(), "new:");
+  tree_ = new_tree(getppid());
+  EXPECT_EQ(seen().substr(0, 8), "there: x");
+}
+
 }  // namespace
 }  // namespace cassette

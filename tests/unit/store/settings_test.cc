@@ -126,6 +126,13 @@ TEST_F(SettingsTest, EveryVariableHasAnEffect) {
        [](const Settings& s) { return !s.allow_playback_repeats; }},
       {"CASSETTE_DISCARD_ON_FAILURE", "yes",
        [](const Settings& s) { return s.discard_on_failure; }},
+      {"CASSETTE_NO_RECORD_STATUS", "429, 5xx",
+       [](const Settings& s) {
+         const StatusList& list = s.no_record_status;
+         return list.contains(429) && list.contains(500) && list.contains(599) &&
+                !list.contains(430) && !list.contains(499) && !list.contains(-1) &&
+                !list.contains(999);
+       }},
       {"CASSETTE_ON_MISS", "fail", [](const Settings& s) { return s.on_miss == OnMiss::kFail; }},
       {"CASSETTE_ON_MISS", "reset", [](const Settings& s) { return s.on_miss == OnMiss::kReset; }},
       {"CASSETTE_SESSION", "ci-17", [](const Settings& s) { return s.session == "ci-17"; }},
@@ -202,6 +209,13 @@ TEST_F(SettingsTest, ABadValueIsAnErrorThatNamesVariableValueAndWhatIsAllowed) {
       {"CASSETTE_ORDER", "random"},
       {"CASSETTE_ALLOW_PLAYBACK_REPEATS", "maybe"},
       {"CASSETTE_DISCARD_ON_FAILURE", "maybe"},
+      {"CASSETTE_NO_RECORD_STATUS", "600"},
+      {"CASSETTE_NO_RECORD_STATUS", "99"},
+      {"CASSETTE_NO_RECORD_STATUS", "2,404"},
+      {"CASSETTE_NO_RECORD_STATUS", "4xX"},
+      {"CASSETTE_NO_RECORD_STATUS", "6xx"},
+      {"CASSETTE_NO_RECORD_STATUS", "4x4"},
+      {"CASSETTE", " , "},
       {"CASSETTE_ON_MISS", "ignore"},
       {"CASSETTE_SESSION_SCOPE", "thread"},
       {"CASSETTE_SESSION_TTL", "soon"},
@@ -401,6 +415,39 @@ TEST_F(SettingsTest, PathsInAConfigurationFileAreRelativeToIt) {
   s = loaded({{"CASSETTE", "x.yaml"}, {"CASSETTE_LOG", "info:c.log"}}, "/sub");
   EXPECT_EQ(*cassette_path(s, "curl", directory_ + "/sub"), directory_ + "/sub/x.yaml");
   EXPECT_EQ(s.log_file, directory_ + "/sub/c.log");
+}
+
+TEST_F(SettingsTest, SeveralCassettesAreAListInWhichACommaIsWrittenTwice) {
+  auto texts = [](const Settings& s) {
+    std::string all = s.cassette;
+    for (const std::string& each : s.fallbacks) all += "|" + each;
+    return all;
+  };
+  EXPECT_EQ(texts(loaded({{"CASSETTE", "new.yaml"}})), "new.yaml");
+  EXPECT_EQ(texts(loaded({{"CASSETTE", "new.yaml,old.yaml , /x/{program}.json,"}})),
+            "new.yaml|old.yaml|/x/{program}.json");
+  EXPECT_EQ(texts(loaded({{"CASSETTE", "a,,b.yaml,c,,,,d.yaml"}})), "a,b.yaml|c,,d.yaml");
+  write("a,b.yaml", "");
+  EXPECT_EQ(texts(loaded({{"CASSETTE", "a,b.yaml"}})), "a,b.yaml") << "it is there";
+  EXPECT_EQ(texts(loaded({{"CASSETTE", "a,b.yaml"}}, "/elsewhere")), "a|b.yaml");
+  write(".cassette.yaml", "cassette: [new.yaml, 'x,y.yaml']\nno_record_status: [429, 5xx]\n");
+  Settings s = loaded({}, "/sub");
+  EXPECT_EQ(texts(s), "new.yaml|x,y.yaml");
+  EXPECT_TRUE(s.no_record_status.contains(503));
+  auto paths = fallback_paths(s, "p", "/elsewhere");
+  ASSERT_TRUE(paths.ok());
+  EXPECT_EQ(*paths, std::vector<std::string>{directory_ + "/x,y.yaml"});
+}
+
+TEST(FallbackPaths, NameEachOnceAndNotTheFirst) {
+  Settings settings;
+  settings.cassette = "{program}.yaml";
+  settings.fallbacks = {"common.yaml", "./{program}.yaml", "x/../common.yaml", "{n}.yaml"};
+  EXPECT_FALSE(fallback_paths(settings, "p", "/w").ok());
+  settings.context = {{"n", "1"}};
+  auto paths = fallback_paths(settings, "p", "/w");
+  ASSERT_TRUE(paths.ok());
+  EXPECT_EQ(*paths, (std::vector<std::string>{"/w/common.yaml", "/w/1.yaml"}));
 }
 
 TEST_F(SettingsTest, StateIsKeptWhereTheBaseDirectorySpecificationSays) {
