@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "store/formats/header_groups.h"
 #include "store/formats/json.h"
 #include "store/formats/yaml.h"
 #include "tests/unit/store/formats_fixture.h"
@@ -27,7 +28,9 @@ const Headers kFields[] = {
 TEST(Latin1, ComesBackByteForByte) {
   for (const Headers& headers : kFields) {
     Interaction interaction = sample_interaction();
-    interaction.request.headers = headers;
+    // Of a request only the order within a name is kept.
+    if (order_beyond_groups(headers, group_headers(headers)).empty())
+      interaction.request.headers = headers;
     interaction.response.headers = headers;
     const std::vector<Interaction> all{interaction};
     auto yaml = interactions_from_yaml(interactions_to_yaml(all), "c.yaml");

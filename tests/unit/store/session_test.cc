@@ -489,8 +489,9 @@ TEST_F(LateChildTest, FindsTheCassetteAsItWasWhenItsTreeBegan) {
   save({interaction(kOne, "a", before), interaction(kOne, "b", now())});
   tree_ = new_tree(dead_pid());
   EXPECT_EQ(seen(), "there: a b") << "of this tree is nothing";
-  save({interaction(kOne, "a", before), interaction(kOne, "b", now())});
   settings_.mode = RecordMode::kNewEpisodes;
+  tree_ = new_tree(dead_pid());
+  save({interaction(kOne, "a", before), interaction(kOne, "b", now())});
   EXPECT_EQ(seen(), "there: a");
   tree_ = new_tree(dead_pid());
   save({interaction(kOne, "a"), interaction(kOne, "b", now())});
