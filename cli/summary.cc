@@ -20,6 +20,9 @@ std::vector<CassetteCounts> counts_since(const std::vector<CassetteCounts>& befo
     subtract(counts.recorded, old->recorded);
     subtract(counts.missed, old->missed);
     subtract(counts.record_failures, old->record_failures);
+    subtract(counts.relayed, old->relayed);
+    subtract(counts.refused, old->refused);
+    subtract(counts.redacted, old->redacted);
   }
   return since;
 }
@@ -29,9 +32,13 @@ std::string summary_line(const CassetteCounts& counts, const std::string& shown)
                      std::to_string(counts.recorded) + " recorded, " +
                      std::to_string(counts.missed) + " missed, " + std::to_string(counts.unused) +
                      " unused";
-  if (counts.record_failures > 0) {
-    line += ", " + std::to_string(counts.record_failures) + " could not be recorded";
-  }
+  auto add = [&line](std::uint64_t count, const char* one, const char* more) {
+    if (count > 0) line += ", " + std::to_string(count) + (count == 1 ? one : more);
+  };
+  add(counts.record_failures, " could not be recorded", " could not be recorded");
+  add(counts.relayed, " relayed", " relayed");
+  add(counts.refused, " refused", " refused");
+  add(counts.redacted, " value redacted in responses", " values redacted in responses");
   return line;
 }
 

@@ -18,7 +18,8 @@ inline constexpr int kUnusedLeft = 4;  ///< with --fail-on-unused
 std::vector<CassetteCounts> counts_since(const std::vector<CassetteCounts>& before,
                                          const std::vector<CassetteCounts>& now);
 
-/// "tests/w.yaml: 12 replayed, 0 recorded, 0 missed, 2 unused" with the path as `shown`.
+/// "tests/w.yaml: 12 replayed, 0 recorded, 0 missed, 2 unused" with the path as `shown`, and what else happened if it
+/// did: ", 1 could not be recorded, 1 relayed, 1 refused, 3 values redacted in responses".
 std::string summary_line(const CassetteCounts& counts, const std::string& shown);
 
 /// A line for each reason: "w.yaml: not recorded: GET http://a/ and 2 more: No space left on device".

@@ -46,6 +46,12 @@ class BrokenPlayer final : public Player {
     return miss_response(miss, decision.reason == MissReason::kBadRequest);
   }
   Result<void> record(Interaction) override { return Error{problem_}; }
+  void relayed(std::string_view place, std::string_view what) override {
+    log(LogLevel::kWarn, relayed_line(place, what));
+  }
+  void refused(std::string_view place, std::string_view what) override {
+    log(LogLevel::kWarn, refused_line(place, what));
+  }
   const std::string& cassette_path() const override { return path_; }
   void handled(const RequestView& request, const Handled& handled) noexcept override {
     if (!session_) return;

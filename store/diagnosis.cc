@@ -179,4 +179,13 @@ std::string miss_response(const Miss& miss, bool close_after) {
   return response + "\r\n" + body;
 }
 
+std::string relayed_line(std::string_view place, std::string_view what) {
+  return shown(place, 500) + ": " + std::string(what) + ": relayed, not recorded";
+}
+
+std::string refused_line(std::string_view place, std::string_view what) {
+  return shown(place, 500) + ": connection refused: " + std::string(what) +
+         " (ignore-hosts lets a host through)";
+}
+
 }  // namespace cassette

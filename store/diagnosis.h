@@ -50,4 +50,8 @@ std::string miss_line(const Miss& miss);
 /// The whole response, for the program: 599 with the diagnosis as its text.
 std::string miss_response(const Miss& miss, bool close_after);
 
+/// The line for a connection that goes to the real server past the cassette, and for one that is refused instead.
+std::string relayed_line(std::string_view place, std::string_view what);
+std::string refused_line(std::string_view place, std::string_view what);
+
 }  // namespace cassette

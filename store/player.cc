@@ -61,6 +61,8 @@ class SessionPlayer final : public Player {
                    std::string_view detail) override;
   Result<void> record(Interaction interaction) override;
   void not_recorded(const RequestView& request, std::string_view why) override;
+  void relayed(std::string_view place, std::string_view what) override;
+  void refused(std::string_view place, std::string_view what) override;
   void handled(const RequestView& request, const Handled& handled) noexcept override;
 
   Result<std::uint32_t> index() override;
@@ -94,6 +96,9 @@ class SessionPlayer final : public Player {
         return false;
     }
     return false;
+  }
+  void tell_once(const std::string& line) const {
+    if (session_->first_to_tell(line)) log(LogLevel::kWarn, line);
   }
   Error ended() const { return Error{"the session " + session_->name() + " has ended"}; }
 
@@ -282,6 +287,20 @@ void SessionPlayer::not_recorded(const RequestView& request, std::string_view wh
       std::string(why)};
   log(LogLevel::kWarn, note.what + ": " + note.why + ": not recorded");
   session_->note_not_recorded(note);
+} catch (const std::exception& problem) {
+  log(LogLevel::kWarn, problem.what());
+}
+
+void SessionPlayer::relayed(std::string_view place, std::string_view what) try {
+  cursors_.count_relayed();
+  tell_once(relayed_line(place, what));
+} catch (const std::exception& problem) {
+  log(LogLevel::kWarn, problem.what());
+}
+
+void SessionPlayer::refused(std::string_view place, std::string_view what) try {
+  cursors_.count_refused();
+  tell_once(refused_line(place, what));
 } catch (const std::exception& problem) {
   log(LogLevel::kWarn, problem.what());
 }

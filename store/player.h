@@ -125,6 +125,12 @@ class Player {
     (void)why;
   }
 
+  /// A connection to `place` goes to the real server past the cassette, `what` says why: told once for each place and
+  /// reason in a run, and counted for the summary of `cassette run`.
+  virtual void relayed(std::string_view place, std::string_view what) = 0;
+  /// The same for one that would go there, and is refused.
+  virtual void refused(std::string_view place, std::string_view what) = 0;
+
   /// Notes a request in the session's history. Takes no lock.
   virtual void handled(const RequestView& request, const Handled& handled) noexcept = 0;
 

@@ -48,8 +48,13 @@ std::string cassette_as_text(const CassetteState& cassette, const std::string& w
   line("recorded", std::to_string(counts.recorded));
   line("missed", std::to_string(counts.missed));
   line("unused", std::to_string(counts.unused));
-  if (counts.record_failures > 0)
-    line("could not be recorded", std::to_string(counts.record_failures));
+  auto line_if_any = [&line](const char* key, std::uint64_t count) {
+    if (count > 0) line(key, std::to_string(count));
+  };
+  line_if_any("could not be recorded", counts.record_failures);
+  line_if_any("relayed", counts.relayed);
+  line_if_any("refused", counts.refused);
+  line_if_any("values redacted in responses", counts.redacted);
   return text;
 }
 
@@ -76,6 +81,9 @@ void append_cassette(JsonOutput& out, const CassetteState& cassette) {
   out.member("recorded", counts.recorded);
   out.member("missed", counts.missed);
   out.member("record_failures", counts.record_failures);
+  out.member("relayed", counts.relayed);
+  out.member("refused", counts.refused);
+  out.member("redacted", counts.redacted);
   out.member("unused", counts.unused);
   out.end_object();
 }

@@ -21,7 +21,7 @@ namespace {
 
 constexpr char kMagic[8] = {'c', 'a', 's', 's', 'c', 'u', 'r', '\n'};
 constexpr char kHintsMagic[8] = {'c', 'a', 's', 's', 'h', 'i', 'n', '\n'};
-constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kVersion = 4;
 
 /// Tells interactions from others: two images of one cassette that share cursors must have the same.
 std::uint64_t fingerprint(const Image& image) {

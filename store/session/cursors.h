@@ -5,7 +5,7 @@
 //   0      magic "casscur\n", u32 version, u32 number of interactions n, u64 fingerprint of them
 //   64     u64 state           round << 32 | position
 //   128    u32 ended, u32 held
-//   192    u64 missed, recorded, record_failures, settled
+//   192    u64 missed, recorded, record_failures, settled, relayed, refused, redacted
 //   256    16 x u64 replayed   64 bytes apart: a thread counts in one of them
 //   1280   u64 turns[n]        round << 33 | played << 32 | count
 // Bytes of `hints`, one for each match settings, because they decide about the groups:
@@ -114,6 +114,14 @@ class Cursors {
   void count_miss() { header().missed.fetch_add(1, std::memory_order_relaxed); }
   void count_recorded() { header().recorded.fetch_add(1, std::memory_order_relaxed); }
   void count_record_failure() { header().record_failures.fetch_add(1, std::memory_order_relaxed); }
+  /// A connection that went to the real server past the cassette.
+  void count_relayed() { header().relayed.fetch_add(1, std::memory_order_relaxed); }
+  /// A connection that would have, and was refused.
+  void count_refused() { header().refused.fetch_add(1, std::memory_order_relaxed); }
+  /// So many values of recorded responses were replaced by a placeholder.
+  void count_redacted(std::uint64_t values) {
+    header().redacted.fetch_add(values, std::memory_order_relaxed);
+  }
 
   /// So many of the recorded ones are out of the journal: merged, or dropped on purpose.
   void count_settled(std::uint64_t records) {
@@ -135,6 +143,9 @@ class Cursors {
     return header().record_failures.load(std::memory_order_relaxed);
   }
   std::uint64_t settled() const { return header().settled.load(std::memory_order_relaxed); }
+  std::uint64_t relayed() const { return header().relayed.load(std::memory_order_relaxed); }
+  std::uint64_t refused() const { return header().refused.load(std::memory_order_relaxed); }
+  std::uint64_t redacted() const { return header().redacted.load(std::memory_order_relaxed); }
 
  private:
   using Word = std::atomic<std::uint64_t>;
@@ -160,6 +171,9 @@ class Cursors {
     Word recorded;
     Word record_failures;
     Word settled;
+    Word relayed;
+    Word refused;
+    Word redacted;
     struct alignas(64) Shard {
       Word replayed;
     } shards[kShards];

@@ -13,6 +13,9 @@
 #include <exception>
 #include <optional>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "store/files.h"
 #include "store/session/pool.h"
 #include "store/session/session_files.h"
@@ -219,10 +222,25 @@ bool Session::leave(bool ended_well) {
   return !there || end_if_last(settings_, identity_);
 }
 
-void Session::note_not_recorded(const NotRecorded& note) const {
+/// Where the process tree keeps what is told once: with scope `process` not in this session.
+std::string Session::directory_of_run() const {
   const std::string tree = sessions_directory(settings_.runtime_dir) + "/" + tree_id_;
   const bool of_process = identity_.kind == SessionIdentity::Kind::kProcess;
-  write_note(of_process && !tree_id_.empty() && exists(tree + "/alive") ? tree : directory_, note);
+  return of_process && !tree_id_.empty() && exists(tree + "/alive") ? tree : directory_;
+}
+
+bool Session::first_to_tell(std::string_view message) const {
+  // A named session outlives the run, hence the tree in the key.
+  const std::string key = tree_id_ + " " + std::string(message);
+  const std::string path =
+      directory_of_run() + "/told-" + hexadecimal(XXH3_64bits(key.data(), key.size()));
+  const Descriptor file(
+      open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  return file || errno != EEXIST;
+}
+
+void Session::note_not_recorded(const NotRecorded& note) const {
+  write_note(directory_of_run(), note);
 }
 
 std::vector<NotRecorded> Session::not_recorded() const { return read_notes(directory_); }

@@ -20,6 +20,7 @@
 //         ended-well ended-failed how the root of the tree ended, once it has
 //         discarded             it ended with an error, and wants nothing kept of what it recorded
 //         not-recorded          what could not be recorded, and why: for the summary
+//         told-<key>            a message that was told in this session, by a process of the tree in the key
 //         totals                  what sessions of scope `process` inside this tree came to
 //       .ended-<token>/           a session whose last process is merging it, or died at that
 //       .new-<pid>-<n>/           a session that is being made
@@ -93,6 +94,9 @@ struct CassetteCounts {
   std::uint64_t recorded = 0;
   std::uint64_t missed = 0;
   std::uint64_t record_failures = 0;
+  std::uint64_t relayed = 0;       ///< connections that went past the cassette
+  std::uint64_t refused = 0;       ///< connections that would have, and were refused
+  std::uint64_t redacted = 0;      ///< values replaced by a placeholder in recorded responses
   std::uint64_t interactions = 0;  ///< in the cassette when the session began
   std::uint64_t unused = 0;        ///< of these, not played in this session
 };
@@ -151,6 +155,10 @@ class Session {
   /// second call does nothing.
   bool leave(bool ended_well);
 
+  /// True once for each `message` in the process tree: what happens at every connection is told once a run. True
+  /// also where that cannot be known. Thread safety: any thread of any process.
+  bool first_to_tell(std::string_view message) const;
+
   /// For the summary of `cassette run`; with scope `process`, that of the tree.
   void note_not_recorded(const NotRecorded& note) const;
   std::vector<NotRecorded> not_recorded() const;
@@ -170,6 +178,7 @@ class Session {
   Result<void> add_cassette(const std::string& directory, const std::string& settings_key,
                             const std::string& bytes, bool replace) const;
   bool is_still_there() const;
+  std::string directory_of_run() const;
 
   Settings settings_;
   SessionIdentity identity_;

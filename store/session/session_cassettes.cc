@@ -234,6 +234,9 @@ Result<std::vector<CassetteCounts>> Session::counts() const try {
     place->second.recorded += each.recorded;
     place->second.missed += each.missed;
     place->second.record_failures += each.record_failures;
+    place->second.relayed += each.relayed;
+    place->second.refused += each.refused;
+    place->second.redacted += each.redacted;
   }
   for (auto& [path, counts] : by_path) {
     std::uint64_t used = played[path].size();
@@ -249,6 +252,9 @@ Result<std::vector<CassetteCounts>> Session::counts() const try {
       counts.recorded += cassette.cursors->recorded();
       counts.missed += cassette.cursors->missed();
       counts.record_failures += cassette.cursors->record_failures();
+      counts.relayed += cassette.cursors->relayed();
+      counts.refused += cassette.cursors->refused();
+      counts.redacted += cassette.cursors->redacted();
     }
     const Image& first = *cassettes.front().image;
     counts.interactions = first.size();

@@ -82,10 +82,13 @@ void note_totals(const Settings& settings, const std::string& tree,
     std::string path(cassette.image->path());
     if (path.find('\n') != std::string::npos) continue;
     const Cursors& cursors = *cassette.cursors;
-    lines += "counts " + std::to_string(cursors.replayed()) + " " +
-             std::to_string(cursors.recorded()) + " " + std::to_string(cursors.missed()) + " " +
-             std::to_string(cursors.record_failures()) + " " +
-             std::to_string(cassette.image->size()) + " " + path + "\n";
+    lines += "counts ";
+    for (std::uint64_t count : {cursors.replayed(), cursors.recorded(), cursors.missed(),
+                                cursors.record_failures(), cursors.relayed(), cursors.refused(),
+                                cursors.redacted(), std::uint64_t{cassette.image->size()}}) {
+      lines += std::to_string(count) + " ";
+    }
+    lines += path + "\n";
     for (const std::string& id : played_ids(cassette)) {
       if (id.find_first_of(" \n") == std::string::npos) lines += "played " + id + " " + path + "\n";
     }

@@ -257,8 +257,9 @@ SessionTotals read_totals(const std::string& directory) {
       totals.played.emplace_back(std::string(line), id);
     } else if (kind == "counts") {
       CassetteCounts counts;
-      for (std::uint64_t* number : {&counts.replayed, &counts.recorded, &counts.missed,
-                                    &counts.record_failures, &counts.interactions}) {
+      for (std::uint64_t* number :
+           {&counts.replayed, &counts.recorded, &counts.missed, &counts.record_failures,
+            &counts.relayed, &counts.refused, &counts.redacted, &counts.interactions}) {
         *number = std::strtoull(word().c_str(), nullptr, 10);
       }
       counts.path = line;

@@ -246,17 +246,14 @@ void Conversation::refuse_protocol(const char* method, const char* what) {
 // --- ends ------------------------------------------------------------------------------------------
 
 void Conversation::relay(std::string_view why) {
-  if (!why.empty()) {
-    log(LogLevel::kWarn, place() + ": " + std::string(why) + ": relayed, not recorded");
-  }
+  if (!why.empty()) player_->relayed(place(), why);
   phase_ = Phase::kRelay;
   note_exchange();
   raw_.clear();
 }
 
 void Conversation::refuse(std::string_view what) {
-  log(LogLevel::kWarn, place() + ": connection refused: " + std::string(what) +
-                           " (ignore-hosts lets a host through)");
+  player_->refused(place(), what);
   reset_error_ = ECONNREFUSED;
   end();
 }

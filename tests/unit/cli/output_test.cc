@@ -31,6 +31,15 @@ TEST(Summary, Line) {
   EXPECT_EQ(summary_line(counts(12, 0, 0, 2), "tests/w.yaml"),
             "tests/w.yaml: 12 replayed, 0 recorded, 0 missed, 2 unused");
   EXPECT_THAT(summary_line(counts(0, 1, 0, 0, 3), "w"), HasSubstr(", 3 could not be recorded"));
+  CassetteCounts rest = counts(0, 1, 0, 0, 2);
+  rest.relayed = 1;
+  rest.refused = 4;
+  rest.redacted = 3;
+  EXPECT_EQ(summary_line(rest, "w"),
+            "w: 0 replayed, 1 recorded, 0 missed, 0 unused, 2 could not be recorded, 1 relayed, "
+            "4 refused, 3 values redacted in responses");
+  rest.redacted = 1;
+  EXPECT_THAT(summary_line(rest, "w"), HasSubstr(", 1 value redacted in responses"));
 }
 
 TEST(Summary, StatusOfTheProgramComesFirst) {
@@ -44,12 +53,20 @@ TEST(Summary, StatusOfTheProgramComesFirst) {
 }
 
 TEST(Summary, CountsOfAnOlderSessionAreTakenOff) {
-  auto since = counts_since({counts(5, 1, 2, 9)}, {counts(7, 1, 2, 4)});
+  CassetteCounts before = counts(5, 1, 2, 9), now = counts(7, 1, 2, 4);
+  before.relayed = before.refused = before.redacted = 2;
+  now.relayed = 2;
+  now.refused = 3;
+  now.redacted = 7;
+  auto since = counts_since({before}, {now});
   ASSERT_EQ(since.size(), 1u);
   EXPECT_EQ(since[0].replayed, 2u);
   EXPECT_EQ(since[0].recorded, 0u);
   EXPECT_EQ(since[0].missed, 0u);
   EXPECT_EQ(since[0].unused, 4u);
+  EXPECT_EQ(since[0].relayed, 0u);
+  EXPECT_EQ(since[0].refused, 1u);
+  EXPECT_EQ(since[0].redacted, 5u);
 }
 
 TEST(Text, NothingBreaksALineOrSteersATerminal) {

@@ -13,6 +13,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 constexpr std::int64_t kNow = 1'700'000'000'000'001;
@@ -110,11 +111,21 @@ TEST(SessionState, AllAboutOne) {
                               "  next: all played\n"));
   EXPECT_THAT(text, HasSubstr("  next: nothing to play\n"));
   EXPECT_THAT(text, HasSubstr("  could not be recorded: 4\n"));
+  EXPECT_THAT(text, Not(HasSubstr("relayed")));
+  state.cassettes[0].counts.relayed = 1;
+  state.cassettes[0].counts.refused = 2;
+  state.cassettes[0].counts.redacted = 3;
+  EXPECT_THAT(
+      session_as_text(state, kNow, "/p"),
+      HasSubstr("  unused: 9\n  relayed: 1\n  refused: 2\n  values redacted in responses: 3\n"));
 }
 
 TEST(SessionState, AsJson) {
   SessionState state = session("t\xff");
   state.cassettes = {cassette("/p/w.yaml", 1, 12, 3), cassette("/q/all.yaml", 2, 2, 2)};
+  state.cassettes[0].counts.relayed = 1;
+  state.cassettes[0].counts.refused = 2;
+  state.cassettes[0].counts.redacted = 5;
   auto object = json(session_as_json(state));
   EXPECT_STREQ(object["id"].GetString(), "t\xc3\xbf");
   EXPECT_STREQ(object["kind"].GetString(), "named");
@@ -127,6 +138,9 @@ TEST(SessionState, AsJson) {
   EXPECT_EQ(first["interactions"].GetUint64(), 12u);
   EXPECT_EQ(first["replayed"].GetUint64(), 3u);
   EXPECT_EQ(first["unused"].GetUint64(), 9u);
+  EXPECT_EQ(first["relayed"].GetUint64(), 1u);
+  EXPECT_EQ(first["refused"].GetUint64(), 2u);
+  EXPECT_EQ(first["redacted"].GetUint64(), 5u);
   EXPECT_EQ(first["next"]["index"].GetUint64(), 4u);
   EXPECT_STREQ(first["next"]["id"].GetString(), "id13");
   EXPECT_TRUE(object["cassettes"][1]["next"].IsNull());

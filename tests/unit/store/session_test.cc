@@ -353,6 +353,9 @@ TEST_F(SessionTest, CountsAddUpOverProcesses) {
               RequestView request;
               request.headers = &none;
               player->miss(request, {}, "");
+              player->relayed("a:80", "this is not HTTP");
+              player->refused("a:81", "this is not HTTP");
+              player->refused("a:82", "this is not HTTP");
               player.leave();
               return right ? 0 : 1;
             }),
@@ -363,6 +366,8 @@ TEST_F(SessionTest, CountsAddUpOverProcesses) {
   EXPECT_EQ(counts->front().path, cassette());
   EXPECT_EQ(counts->front().replayed, 1u);
   EXPECT_EQ(counts->front().missed, 1u);
+  EXPECT_EQ(counts->front().relayed, 1u);
+  EXPECT_EQ(counts->front().refused, 2u);
   EXPECT_EQ(counts->front().interactions, 3u);
   EXPECT_EQ(counts->front().unused, 2u);
   session->leave(true);
@@ -377,6 +382,7 @@ TEST_F(SessionTest, CountsIncludeSessionsOfScopeProcess) {
     EXPECT_EQ(in_child([this] {
                 auto player = open_deck();
                 bool right = answer(*player, kOne) == "0" && answer(*player, kOne) == "1";
+                player->relayed("a:80", "this is not HTTP");
                 player.leave();
                 return right ? 0 : 1;
               }),
@@ -386,8 +392,20 @@ TEST_F(SessionTest, CountsIncludeSessionsOfScopeProcess) {
   ASSERT_TRUE(counts.ok());
   ASSERT_EQ(counts->size(), 1u);
   EXPECT_EQ(counts->front().replayed, 4u);
+  EXPECT_EQ(counts->front().relayed, 2u);
   EXPECT_EQ(counts->front().unused, 1u);
   session->leave(true);
+}
+
+TEST_F(SessionTest, WhatHappensToManyIsToldOnceATree) {
+  settings_.session = "t1";
+  auto session = join();
+  EXPECT_TRUE(session->first_to_tell("a:80: relayed"));
+  EXPECT_FALSE(session->first_to_tell("a:80: relayed"));
+  EXPECT_TRUE(session->first_to_tell("b:80: relayed"));
+  EXPECT_EQ(in_child([this] { return join()->first_to_tell("a:80: relayed") ? 1 : 0; }), 0);
+  tree_ = new_tree(getppid());  // another run, in the same session
+  EXPECT_TRUE(join()->first_to_tell("a:80: relayed"));
 }
 
 TEST_F(SessionTest, AnUntrustworthyDirectoryIsRefused) {
