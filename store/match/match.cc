@@ -7,12 +7,12 @@
 #include <cstring>
 #include <utility>
 
-#include "store/content_coding.h"
 #include "store/match/canonical_body.h"
 #include "store/match/failed_place.h"
 #include "store/match/key_hasher.h"
 #include "store/match/match_parts.h"
 #include "store/match/parameters.h"
+#include "store/redaction/plain_body.h"
 
 namespace cassette {
 namespace {
@@ -153,16 +153,13 @@ RequestView view_of(const Interaction& interaction) {
 
 std::string comparable_body(const Redactor& redactor, const RequestView& request) {
   std::string_view type;
-  std::string_view coding;
+  PlainBody plain;
   if (request.headers != nullptr) {
     type = request.headers->find("Content-Type").value_or("");
-    coding = request.headers->find("Content-Encoding").value_or("");
+    plain = plain_body(*request.headers, request.body);
   }
-  if (!coding.empty() && is_encoded(coding, request.body)) {
-    const Result<std::string> plain = decode_content(coding, request.body);
-    if (plain) return canonical_body(type, redactor.redact_body(type, *plain));
-  }
-  return canonical_body(type, redactor.redact_body(type, request.body));
+  const std::string_view body = plain.decoded ? std::string_view(plain.text) : request.body;
+  return canonical_body(type, redactor.redact_body(type, body));
 }
 
 Matcher::Matcher(MatchOn match_on, Redactor redactor)

@@ -57,9 +57,8 @@ std::string nearest_key(std::string_view key) {
 }
 
 bool takes_list(SettingKind kind) {
-  return kind == SettingKind::kNames || kind == SettingKind::kHosts ||
-         kind == SettingKind::kMatchOn || kind == SettingKind::kPairs ||
-         kind == SettingKind::kUnsupported;
+  return changes_defaults(kind) || kind == SettingKind::kHosts || kind == SettingKind::kMatchOn ||
+         kind == SettingKind::kPairs || kind == SettingKind::kUnsupported;
 }
 
 std::optional<Error> fill(ConfigEntry& entry, const DocumentNode& value, const std::string& where) {
