@@ -63,7 +63,7 @@ class BrokenPlayer final : public Player {
   const std::string& cassette_path() const override { return path_; }
   void handled(const RequestView& request, const Handled& handled) noexcept override {
     if (!session_) return;
-    note_request(session_->history(), redactor_, cassette_key(path_), request, handled,
+    note_request(session_->history(), redactor_, nullptr, cassette_key(path_), request, handled,
                  handled.status);
   }
   Result<std::uint32_t> index() override { return Error{problem_}; }

@@ -31,13 +31,13 @@ constexpr int kGzipWindow = 15 + 16;
 constexpr int kZlibWindow = 15;
 constexpr int kRawWindow = -15;
 
-Result<std::string> inflate_body(std::string_view coding, int window, std::string_view body,
-                                 std::size_t limit) {
+/// All of these append to `out` what they can decode, also when they end with an error.
+Result<void> inflate_body(std::string_view coding, int window, std::string_view body,
+                          std::size_t limit, std::string& out) {
   z_stream stream{};
   if (inflateInit2(&stream, window) != Z_OK) return broken(coding, "no memory");
   std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&stream, inflateEnd);
 
-  std::string out;
   std::vector<char> piece(kPiece);
   std::string_view rest = body;
   for (;;) {
@@ -56,7 +56,7 @@ Result<std::string> inflate_body(std::string_view coding, int window, std::strin
       // A gzip file may have several members (RFC 1952 section 2.2); other trailing bytes are
       // ignored, as browsers do.
       bool member_follows = window == kGzipWindow && rest.starts_with("\x1F\x8B");
-      if (!member_follows) return out;
+      if (!member_follows) return {};
       inflateReset(&stream);
       continue;
     }
@@ -67,18 +67,20 @@ Result<std::string> inflate_body(std::string_view coding, int window, std::strin
 }
 
 /// "deflate" is the zlib format by RFC 9110, and raw deflate by many servers.
-Result<std::string> decode_deflate(std::string_view body, std::size_t limit) {
-  auto decoded = inflate_body("deflate", kZlibWindow, body, limit);
+Result<void> decode_deflate(std::string_view body, std::size_t limit, std::string& out) {
+  auto decoded = inflate_body("deflate", kZlibWindow, body, limit, out);
   if (decoded) return decoded;
-  auto raw = inflate_body("deflate", kRawWindow, body, limit);
-  return raw ? raw : decoded;
+  std::string raw;
+  const auto decoded_raw = inflate_body("deflate", kRawWindow, body, limit, raw);
+  if (!decoded_raw && !out.empty()) return decoded;
+  out = std::move(raw);
+  return decoded_raw ? decoded_raw : decoded;
 }
 
-Result<std::string> decode_brotli(std::string_view body, std::size_t limit) {
+Result<void> decode_brotli(std::string_view body, std::size_t limit, std::string& out) {
   std::unique_ptr<BrotliDecoderState, void (*)(BrotliDecoderState*)> state(
       BrotliDecoderCreateInstance(nullptr, nullptr, nullptr), BrotliDecoderDestroyInstance);
   if (!state) return broken("br", "no memory");
-  std::string out;
   std::vector<unsigned char> piece(kPiece);
   std::size_t available_in = body.size();
   const auto* next_in = reinterpret_cast<const unsigned char*>(body.data());
@@ -92,7 +94,7 @@ Result<std::string> decode_brotli(std::string_view body, std::size_t limit) {
     out.append(reinterpret_cast<char*>(piece.data()), produced);
     switch (result) {
       case BROTLI_DECODER_RESULT_SUCCESS:
-        return out;
+        return {};
       case BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:
         continue;
       case BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT:
@@ -103,13 +105,12 @@ Result<std::string> decode_brotli(std::string_view body, std::size_t limit) {
   }
 }
 
-Result<std::string> decode_zstd(std::string_view body, std::size_t limit) {
+Result<void> decode_zstd(std::string_view body, std::size_t limit, std::string& out) {
   std::unique_ptr<ZSTD_DStream, std::size_t (*)(ZSTD_DStream*)> stream(ZSTD_createDStream(),
                                                                        ZSTD_freeDStream);
   if (!stream) return broken("zstd", "no memory");
   // RFC 8878 section 3.1.1.1.2 and RFC 9659: no more than 8 MB of window for HTTP.
   ZSTD_DCtx_setParameter(stream.get(), ZSTD_d_windowLogMax, 23);
-  std::string out;
   std::vector<char> piece(kPiece);
   ZSTD_inBuffer in{body.data(), body.size(), 0};
   for (;;) {
@@ -119,7 +120,7 @@ Result<std::string> decode_zstd(std::string_view body, std::size_t limit) {
     if (ZSTD_isError(left)) return broken("zstd", ZSTD_getErrorName(left));
     if (output.pos > limit - out.size()) return too_large("zstd", limit);
     out.append(piece.data(), output.pos);
-    if (left == 0 && in.pos == in.size) return out;  // the end of a frame, and of all frames
+    if (left == 0 && in.pos == in.size) return {};  // the end of a frame, and of all frames
     if (in.pos == before && output.pos == 0) return broken("zstd", "it ends too early");
   }
 }
@@ -177,11 +178,12 @@ bool is_gzip(std::string_view coding) {
   return equals_ignoring_case(coding, "gzip") || equals_ignoring_case(coding, "x-gzip");
 }
 
-Result<std::string> decode_one(std::string_view coding, std::string_view body, std::size_t limit) {
-  if (is_gzip(coding)) return inflate_body("gzip", kGzipWindow, body, limit);
-  if (equals_ignoring_case(coding, "deflate")) return decode_deflate(body, limit);
-  if (equals_ignoring_case(coding, "br")) return decode_brotli(body, limit);
-  if (equals_ignoring_case(coding, "zstd")) return decode_zstd(body, limit);
+Result<void> decode_one(std::string_view coding, std::string_view body, std::size_t limit,
+                        std::string& out) {
+  if (is_gzip(coding)) return inflate_body("gzip", kGzipWindow, body, limit, out);
+  if (equals_ignoring_case(coding, "deflate")) return decode_deflate(body, limit, out);
+  if (equals_ignoring_case(coding, "br")) return decode_brotli(body, limit, out);
+  if (equals_ignoring_case(coding, "zstd")) return decode_zstd(body, limit, out);
   return Error{"the content coding \"" + std::string(coding.substr(0, 40)) +
                "\" is not known (known are gzip, deflate, br, zstd)"};
 }
@@ -197,10 +199,25 @@ Result<std::string> decode_content(std::string_view content_encoding, std::strin
   // A HEAD or 304 response names a coding and has no body.
   if (decoded.empty()) return decoded;
   for (std::size_t i = codings.size(); i > 0; --i) {
-    auto result = decode_one(codings[i - 1], decoded, limit);
-    if (!result) return result;
-    decoded = std::move(*result);
+    std::string inner;
+    auto result = decode_one(codings[i - 1], decoded, limit, inner);
+    if (!result) return result.error();
+    decoded = std::move(inner);
   }
+  return decoded;
+}
+
+bool is_known_coding(std::string_view coding) {
+  return is_gzip(coding) || equals_ignoring_case(coding, "deflate") ||
+         equals_ignoring_case(coding, "br") || equals_ignoring_case(coding, "zstd");
+}
+
+std::string decode_what_is_there(std::string_view coding, std::string_view body,
+                                 std::size_t limit) {
+  std::string decoded;
+  // How it ends does not matter here, unless there is no end.
+  static_cast<void>(decode_one(coding, body, limit, decoded));
+  if (decoded.size() + kPiece > limit) decoded.clear();
   return decoded;
 }
 

@@ -15,6 +15,14 @@ namespace cassette {
 Result<std::string> decode_content(std::string_view content_encoding, std::string_view body,
                                    std::size_t limit = std::size_t{1} << 30);
 
+/// One of gzip (x-gzip), deflate, br, zstd.
+bool is_known_coding(std::string_view coding);
+
+/// Undoes one known coding as far as the body goes: for one that was cut short, or is broken further on. Empty when
+/// nothing can be made of it, or nearly `limit` bytes.
+std::string decode_what_is_there(std::string_view coding, std::string_view body,
+                                 std::size_t limit = std::size_t{1} << 30);
+
 /// False where the header says it is encoded and the bytes say it is not: cassettes of tools that
 /// store the decoded body keep the header.
 bool is_encoded(std::string_view content_encoding, std::string_view body);

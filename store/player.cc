@@ -17,6 +17,7 @@
 #include "store/journal/journal.h"
 #include "store/log.h"
 #include "store/match/digests.h"
+#include "store/redaction/known_secrets.h"
 #include "store/request_note.h"
 #include "store/session/session.h"
 
@@ -49,6 +50,7 @@ class SessionPlayer final : public Player {
         image_(*cassette_.image),
         cursors_(*cassette_.cursors),
         journal_(path_),
+        known_(session_->directory() + "/secrets"),
         plays_(settings.mode == RecordMode::kNone || settings.mode == RecordMode::kNewEpisodes ||
                (settings.mode == RecordMode::kOnce && image_.existed())) {}
 
@@ -93,8 +95,14 @@ class SessionPlayer final : public Player {
     if (auto kept = journal_.keep_open(hide); !kept) log(LogLevel::kWarn, kept.error().message);
   }
 
-  void before_fork() override { journal_.before_fork(); }
-  void after_fork() override { journal_.after_fork(); }
+  void before_fork() override {
+    journal_.before_fork();
+    known_.before_fork();
+  }
+  void after_fork() override {
+    known_.after_fork();
+    journal_.after_fork();
+  }
 
  private:
   /// DESIGN.md's table of record modes.
@@ -131,6 +139,7 @@ class SessionPlayer final : public Player {
   const Image& image_;
   Cursors& cursors_;
   Journal journal_;
+  KnownSecrets known_;
   const bool plays_;
   std::atomic<std::uint64_t> sequence_{0};
   std::atomic<bool> told_{false};  ///< that recording fails
@@ -334,7 +343,13 @@ Result<bool> SessionPlayer::record(Interaction interaction) try {
     return false;
   }
   interaction.redacted = digests_of(redactor_, image_.digest_key(), view_of(interaction));
-  redactor_.redact(interaction);
+  const Redaction redaction = redactor_.redact(interaction, &known_);
+  if (redaction.response_values > 0) cursors_.count_redacted(redaction.response_values);
+  if (!redaction.unsearched.empty() && session_->first_to_tell("unsearched")) {
+    log(LogLevel::kWarn, interaction.request.method + " " + interaction.uri + ": " +
+                             redaction.unsearched +
+                             ", was not searched for credentials (further ones are not told)");
+  }
   if (!interaction.recorded_at) interaction.recorded_at = microseconds_now();
   JournalRecord record;
   record.session = session_->token();
@@ -362,7 +377,10 @@ Result<bool> SessionPlayer::record(Interaction interaction) try {
 
 void SessionPlayer::not_recorded(const RequestView& request, std::string_view why) try {
   const NotRecorded note{
-      path_, std::string(request.method) + " " + redactor_.redact_uri(format_uri(request.uri)),
+      path_,
+      std::string(request.method) + " " +
+          (known_.refresh() ? known_.redact_uri(redactor_.redact_uri(format_uri(request.uri)))
+                            : redactor_.redact_uri(format_uri(request.uri))),
       std::string(why)};
   log(LogLevel::kWarn, note.what + ": " + note.why + ": not recorded");
   session_->note_not_recorded(note);
@@ -391,8 +409,10 @@ void SessionPlayer::refused(std::string_view place, std::string_view what) try {
 
 void SessionPlayer::handled(const RequestView& request, const Handled& handled) noexcept {
   const bool replayed = handled.outcome == HistoryOutcome::kReplayed;
-  note_request(session_->history(), redactor_, cassette_.key, request, handled,
-               replayed ? image_.status(handled.decision.interaction) : handled.status);
+  const bool real =
+      handled.outcome == HistoryOutcome::kRecorded || handled.outcome == HistoryOutcome::kForwarded;
+  note_request(session_->history(), redactor_, real ? &known_ : nullptr, cassette_.key, request,
+               handled, replayed ? image_.status(handled.decision.interaction) : handled.status);
 }
 
 Result<std::uint32_t> SessionPlayer::index() {

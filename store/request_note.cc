@@ -10,6 +10,7 @@
 #include <string>
 
 #include "store/match/parameters.h"
+#include "store/redaction/known_secrets.h"
 #include "store/uri.h"
 
 namespace cassette {
@@ -51,8 +52,9 @@ std::int32_t this_thread_id() { return thread_ids().tid; }
 
 void forget_thread_ids() { forks.fetch_add(1, std::memory_order_relaxed); }
 
-void note_request(History& history, const Redactor& redactor, std::uint64_t cassette,
-                  const RequestView& request, const Handled& handled, int status) noexcept try {
+void note_request(History& history, const Redactor& redactor, KnownSecrets* known,
+                  std::uint64_t cassette, const RequestView& request, const Handled& handled,
+                  int status) noexcept try {
   HistoryEntry entry;
   entry.began = handled.began_at;
   entry.duration = static_cast<std::uint64_t>(std::max<std::int64_t>(handled.nanoseconds, 0));
@@ -73,7 +75,10 @@ void note_request(History& history, const Redactor& redactor, std::uint64_t cass
   char space[1024];
   std::string text;
   const std::size_t size = format_uri(request.uri, space, sizeof space);
-  if (size > sizeof space || hides_anything(redactor, request.uri)) {
+  if (known != nullptr && known->refresh()) {
+    text = known->redact_uri(redactor.redact_uri(format_uri(request.uri)));
+    entry.uri = text;
+  } else if (size > sizeof space || hides_anything(redactor, request.uri)) {
     text = redactor.redact_uri(format_uri(request.uri));
     entry.uri = text;
   } else {

@@ -14,9 +14,11 @@
 
 namespace cassette {
 
-/// `cassette`: key of its path; `interaction` and `status` as the player knows them.
-void note_request(History& history, const Redactor& redactor, std::uint64_t cassette,
-                  const RequestView& request, const Handled& handled, int status) noexcept;
+/// `cassette`: key of its path; `interaction` and `status` as the player knows them. `known`: for what a real server
+/// answered; else nullptr.
+void note_request(History& history, const Redactor& redactor, KnownSecrets* known,
+                  std::uint64_t cassette, const RequestView& request, const Handled& handled,
+                  int status) noexcept;
 
 /// The id of the calling thread, without asking the kernel each time.
 std::int32_t this_thread_id();

@@ -8,13 +8,13 @@
 #include <unordered_map>
 #include <utility>
 
-#include "store/content_coding.h"
 #include "store/match/canonical_body.h"
 #include "store/match/failed_place.h"
 #include "store/match/key_hasher.h"
 #include "store/match/match_parts.h"
 #include "store/match/media_type.h"
 #include "store/match/parameters.h"
+#include "store/redaction/plain_body.h"
 
 namespace cassette {
 namespace {
@@ -215,20 +215,14 @@ RequestView view_of(const Interaction& interaction) {
 
 std::string comparable_body(const Redactor* redactor, const RequestView& request) {
   std::string_view type;
-  std::string_view coding;
+  PlainBody plain;
   if (request.headers != nullptr) {
     type = request.headers->find("Content-Type").value_or("");
-    coding = request.headers->find("Content-Encoding").value_or("");
+    plain = plain_body(*request.headers, request.body);
   }
-  if (!coding.empty() && is_encoded(coding, request.body)) {
-    const Result<std::string> plain = decode_content(coding, request.body);
-    if (plain) {
-      return canonical_body(type,
-                            redactor != nullptr ? redactor->redact_body(type, *plain) : *plain);
-    }
-  }
-  if (redactor == nullptr) return canonical_body(type, request.body);
-  return canonical_body(type, redactor->redact_body(type, request.body));
+  const std::string_view body = plain.decoded ? std::string_view(plain.text) : request.body;
+  return canonical_body(type, redactor != nullptr ? redactor->redact_body(type, body)
+                                                  : std::string(body));
 }
 
 Matcher::Matcher(MatchOn match_on, Redactor redactor)

@@ -1,6 +1,8 @@
 // See media_type.h.
 #include "store/match/media_type.h"
 
+#include <algorithm>
+
 #include "parser/headers.h"
 
 namespace cassette {
@@ -23,10 +25,57 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view start) {
   return equals_ignoring_case(text.substr(0, start.size()), start);
 }
 
+/// Behind what may stand before JSON: a byte order mark, the prefix that keeps it from being run as a script, blanks.
+std::string_view json_text(std::string_view body) {
+  if (body.starts_with("\xef\xbb\xbf")) body.remove_prefix(3);
+  body.remove_prefix(std::min(body.find_first_not_of(" \t\r\n"), body.size()));
+  if (!body.starts_with(")]}'")) return body;
+  body.remove_prefix(4);
+  if (body.starts_with(",")) body.remove_prefix(1);
+  body.remove_prefix(std::min(body.find_first_not_of(" \t\r\n"), body.size()));
+  return body;
+}
+
 bool begins_like_json(std::string_view body) {
-  if (body.substr(0, 3) == "\xef\xbb\xbf") body.remove_prefix(3);
-  const std::size_t first = body.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
+  body = json_text(body);
+  return body.starts_with('{') || body.starts_with('[');
+}
+
+/// JSON that can hold a name: `{"`, `[{`, `[[`, `["`.
+bool is_visibly_json(std::string_view body) {
+  body = json_text(body);
+  if (body.size() < 2) return false;
+  const std::size_t next = body.find_first_not_of(" \t\r\n", 1);
+  if (next == std::string_view::npos) return false;
+  if (body.front() == '{') return body[next] == '"';
+  return body.front() == '[' && (body[next] == '{' || body[next] == '[' || body[next] == '"');
+}
+
+/// `name=value&name=value`, and no byte that a form encodes. (What redaction puts there is not encoded.)
+bool is_visibly_form(std::string_view body) {
+  constexpr std::size_t kMost = std::size_t{1} << 20;
+  if (body.size() > kMost) return false;
+  bool in_name = true;
+  std::size_t name = 0;
+  for (const char c : body) {
+    if (c == '&') {
+      if (in_name) return false;
+      in_name = true;
+      name = 0;
+    } else if (in_name && c == '=') {
+      if (name == 0) return false;
+      in_name = false;
+    } else if (in_name) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      const bool digit = c >= '0' && c <= '9';
+      if (!letter && !digit && std::string_view("_-.[]%+").find(c) == std::string_view::npos)
+        return false;
+      ++name;
+    } else if (static_cast<unsigned char>(c) <= ' ' || c == 0x7F) {
+      return false;
+    }
+  }
+  return !in_name;
 }
 
 /// The value of the header `name` in the head of a part.
@@ -66,6 +115,13 @@ BodyKind body_kind(std::string_view content_type, std::string_view body) {
   const bool says_little = type.empty() || starts_with_ignoring_case(type, "text/") ||
                            contains_ignoring_case(type, "javascript");
   return says_little && begins_like_json(body) ? BodyKind::kJson : BodyKind::kBytes;
+}
+
+BodyKind visible_kind(std::string_view content_type, std::string_view body) {
+  const BodyKind kind = body_kind(content_type, body);
+  if (kind == BodyKind::kMultipart) return kind;
+  if (is_visibly_json(body)) return BodyKind::kJson;
+  return is_visibly_form(body) ? BodyKind::kForm : kind;
 }
 
 std::string header_parameter(std::string_view value, std::string_view name) {

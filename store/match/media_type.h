@@ -21,6 +21,10 @@ enum class BodyKind {
 /// JSON object or list counts as JSON: many servers label theirs wrong.
 BodyKind body_kind(std::string_view content_type, std::string_view body);
 
+/// What is looked into for credentials: as body_kind() has it, unless the body is visibly JSON or a form and the type says
+/// something else (`curl -d` calls everything a form). Not for matching, where bytes that were declared as such stay bytes.
+BodyKind visible_kind(std::string_view content_type, std::string_view body);
+
 /// The parameter of a header value such as `multipart/form-data; boundary=x`, unquoted; empty:
 /// absent.
 std::string header_parameter(std::string_view value, std::string_view name);

@@ -7,26 +7,60 @@
 #include "store/redaction/body_secrets.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "store/match/media_type.h"
 #include "store/match/parameters.h"
+#include "store/redaction/decoded_text.h"
 
 namespace cassette {
 namespace {
 
-constexpr std::string_view kRedactedJson = "\"<redacted>\"";
-constexpr std::string_view kRedactedJsonCutOff = "\"<redacted>";
-constexpr int kMaxNestedParts = 4;
+constexpr int kMostNested = 4;
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool begins_number(char c) { return (c >= '0' && c <= '9') || c == '-'; }
+bool continues_number(char c) {
+  return begins_number(c) || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+/// JSON in UTF-16 (RFC 8259 section 8.1 forbids it, RFC 4627 did not), by the zeros about its first character.
+std::optional<Writing> utf16_of(std::string_view body) {
+  if (body.starts_with("\xff\xfe") || body.starts_with("\xfe\xff")) body.remove_prefix(2);
+  auto opens = [](char c) { return c == '{' || c == '['; };
+  while (body.size() >= 4) {
+    if (body[1] == '\0' && is_blank(body[0]) && body[3] == '\0') {
+      body.remove_prefix(2);
+    } else if (body[0] == '\0' && is_blank(body[1]) && body[2] == '\0') {
+      body.remove_prefix(2);
+    } else {
+      break;
+    }
+  }
+  if (body.size() < 4) return std::nullopt;
+  if (opens(body[0]) && body[1] == '\0' && body[2] != '\0' && body[3] == '\0')
+    return Writing::kUtf16Little;
+  if (body[0] == '\0' && opens(body[1]) && body[2] == '\0' && body[3] != '\0')
+    return Writing::kUtf16Big;
+  return std::nullopt;
+}
 
 class Finder {
  public:
-  Finder(const Redactor& redactor, std::string_view body) : redactor_(redactor), body_(body) {}
+  Finder(const Redactor& redactor, std::string_view body, Side side, Taken* taken, int depth)
+      : redactor_(redactor), body_(body), side_(side), taken_(taken), depth_(depth) {}
 
   std::vector<Edit> take() { return std::move(edits_); }
 
   void find(std::string_view content_type, std::size_t begin, std::size_t end, int depth) {
     const std::string_view text = body_.substr(begin, end - begin);
-    switch (body_kind(content_type, text)) {
+    if (const auto utf16 = utf16_of(text); utf16 && depth_ < kMostNested) {
+      const std::size_t mark = text[0] == '\xff' || text[0] == '\xfe' ? 2 : 0;
+      find_nested(begin + mark, end, *utf16);
+      return;
+    }
+    switch (visible_kind(content_type, text)) {
       case BodyKind::kBytes:
         break;
       case BodyKind::kJson:
@@ -39,24 +73,56 @@ class Finder {
         find_in_form(text);
         break;
       case BodyKind::kMultipart:
-        if (depth < kMaxNestedParts) find_in_parts(content_type, begin, end, depth);
+        if (depth < kMostNested) find_in_parts(content_type, begin, end, depth);
         break;
     }
   }
 
  private:
-  void edit(std::size_t begin, std::size_t end, std::string_view replacement) {
-    if (body_.substr(begin, end - begin) != replacement)
-      edits_.push_back({begin, end - begin, replacement});
+  void edit(std::size_t begin, std::size_t end, std::string replacement) {
+    if (body_.substr(begin, end - begin) == replacement) return;
+    if (taken_ != nullptr) ++taken_->count;
+    edits_.push_back({begin, end - begin, std::move(replacement)});
+  }
+
+  /// The bytes [begin, end) mean `value`, which is taken out.
+  void hide_text(std::size_t begin, std::size_t end, const std::string& value, bool by_name) {
+    std::string placeholder = placeholder_for(value, side_);
+    if (taken_ != nullptr && value != placeholder) taken_->add(value, by_name);
+    edit(begin, end, std::move(placeholder));
+  }
+
+  /// The bytes [begin, end) are text in another writing, with JSON in it.
+  void find_nested(std::size_t begin, std::size_t end, Writing writing) {
+    const DecodedText decoded = decode_text(body_.substr(begin, end - begin), writing);
+    Finder inner(redactor_, decoded.text, side_, taken_, depth_ + 1);
+    inner.find("application/json", 0, decoded.text.size(), 0);
+    for (const Edit& found : inner.take())
+      edits_.push_back(edit_as_written(decoded, found, begin, writing));
   }
 
   void find_in_form(std::string_view text) {
     Parameter parameter;
     while (next_parameter(text, parameter)) {
-      if (!parameter.has_value || !redactor_.hides_form_field(parameter)) continue;
+      if (!parameter.has_value) continue;
       const auto begin = static_cast<std::size_t>(parameter.value.data() - body_.data());
-      edit(begin, begin + parameter.value.size(), kRedacted);
+      const std::size_t end = begin + parameter.value.size();
+      if (redactor_.hides_form_field(parameter)) {
+        const std::string value = percent_decoded(parameter.value);
+        if (taken_ != nullptr && value != kRedacted) taken_->add(value, true);
+        edit(begin, end, std::string(kRedacted));
+      } else if (depth_ < kMostNested && may_be_json(parameter.value)) {
+        find_nested(begin, end, Writing::kForm);
+      }
     }
+  }
+
+  /// Of a form's field: `{"` or `[`, encoded or not.
+  static bool may_be_json(std::string_view value) {
+    return value.starts_with('{') || value.starts_with('[') ||
+           (value.size() > 3 && value[0] == '%' &&
+            (equals_ignoring_case(value.substr(1, 2), "7b") ||
+             equals_ignoring_case(value.substr(1, 2), "5b")));
   }
 
   void find_in_parts(std::string_view content_type, std::size_t begin, std::size_t end, int depth) {
@@ -64,8 +130,10 @@ class Finder {
     for (const BodyPart& part : multipart_parts(boundary, body_.substr(begin, end - begin))) {
       const std::size_t from = begin + part.offset;
       const std::string name = header_parameter(part.disposition, "name");
-      if (!name.empty() && redactor_.hides_form_field(name)) {
-        edit(from, from + part.length, kRedacted);
+      const std::string_view value = body_.substr(from, part.length);
+      if (!name.empty() && redactor_.hides_form_field(name, value)) {
+        if (taken_ != nullptr && value != kRedacted) taken_->add(std::string(value), true);
+        edit(from, from + part.length, std::string(kRedacted));
       } else {
         find(part.content_type, from, from + part.length, depth + 1);
       }
@@ -96,19 +164,26 @@ class Finder {
         const std::size_t string_end = end_of_string(i, end, hidden_from != 0);
         const std::size_t next = skip_blanks(string_end, end);
         if (next < end && body_[next] == ':') {
-          const bool hidden = hidden_from == 0 && hides_key(body_.substr(i, string_end - i));
+          const Hides hides = hidden_from == 0 ? hides_key(i, string_end) : Hides::kNothing;
           i = skip_blanks(next + 1, end);
-          if (!hidden || i >= end) continue;
+          if (hides == Hides::kNothing || i >= end) continue;
           if (body_[i] == '{' || body_[i] == '[') {
-            hidden_from = depth + 1;
-          } else {
-            i = hide_scalar(i, end);
+            if (hides == Hides::kAll) hidden_from = depth + 1;
+          } else if (hides == Hides::kAll || hides == Hides::kText ||
+                     (hides == Hides::kSecrets && is_secret(i, end))) {
+            i = hide_scalar(i, end, true);
           }
+        } else if (hidden_from != 0) {
+          i = hide_scalar(i, end, false);
         } else {
-          i = hidden_from != 0 ? hide_scalar(i, end) : string_end;
+          if (depth_ < kMostNested && may_hold_json(i, string_end)) {
+            find_nested(i + 1, string_end - (is_closed(i, string_end) ? 1 : 0),
+                        Writing::kJsonString);
+          }
+          i = string_end;
         }
       } else if (hidden_from != 0 && begins_number(c)) {
-        i = hide_scalar(i, end);
+        i = hide_scalar(i, end, false);
       } else {
         ++i;
       }
@@ -116,18 +191,28 @@ class Finder {
   }
 
   /// Replaces a string or a number; true, false and null give nothing away and stay.
-  std::size_t hide_scalar(std::size_t i, std::size_t end) {
+  std::size_t hide_scalar(std::size_t i, std::size_t end, bool by_name) {
     if (body_[i] == '"') {
       const std::size_t string_end = end_of_string(i, end, true);
-      const bool complete = string_end > i + 1 && body_[string_end - 1] == '"';
-      edit(i, string_end, complete ? kRedactedJson : kRedactedJsonCutOff);
+      const bool closed = is_closed(i, string_end);
+      hide_text(i + 1, string_end - (closed ? 1 : 0), plain_text(i, string_end), by_name);
       return string_end;
     }
     if (!begins_number(body_[i])) return i;
     std::size_t number_end = i + 1;
     while (number_end < end && continues_number(body_[number_end])) ++number_end;
-    edit(i, number_end, kRedactedJson);
+    edit(i, number_end, "0");
     return number_end;
+  }
+
+  Hides hides_key(std::size_t i, std::size_t string_end) const {
+    const std::string_view key = body_.substr(i + 1, string_end - i - 2);
+    if (key.find('\\') == std::string_view::npos) return redactor_.hides_body(key);
+    return redactor_.hides_body(decode_text(key, Writing::kJsonString).text);
+  }
+
+  bool is_secret(std::size_t i, std::size_t end) const {
+    return body_[i] == '"' && looks_like_secret(plain_text(i, end_of_string(i, end, true)));
   }
 
   /// Behind the closing quote of the string that begins at `i`. A raw line break, which JSON does
@@ -146,79 +231,50 @@ class Finder {
     return end;
   }
 
+  bool is_closed(std::size_t i, std::size_t string_end) const {
+    if (string_end < i + 2 || body_[string_end - 1] != '"') return false;
+    std::size_t backslashes = 0;
+    while (body_[string_end - 2 - backslashes] == '\\') ++backslashes;
+    return backslashes % 2 == 0;
+  }
+
+  /// `{\"` or `[` at the beginning of the string at `i`.
+  bool may_hold_json(std::size_t i, std::size_t string_end) const {
+    ++i;
+    while (i < string_end && (is_blank(body_[i]) || body_.substr(i, 2) == "\\n")) ++i;
+    if (i >= string_end || (body_[i] != '{' && body_[i] != '[')) return false;
+    return body_.substr(i, string_end - i).find('\\') != std::string_view::npos;
+  }
+
   std::size_t skip_blanks(std::size_t i, std::size_t end) const {
-    while (i < end && (body_[i] == ' ' || body_[i] == '\t' || body_[i] == '\r' || body_[i] == '\n'))
-      ++i;
+    while (i < end && is_blank(body_[i])) ++i;
     return i;
   }
 
-  static bool begins_number(char c) { return (c >= '0' && c <= '9') || c == '-'; }
-  static bool continues_number(char c) {
-    return begins_number(c) || c == '+' || c == '.' || c == 'e' || c == 'E';
-  }
-
-  /// `quoted` has its quotes.
-  bool hides_key(std::string_view quoted) const {
-    const std::string_view key = quoted.substr(1, quoted.size() < 2 ? 0 : quoted.size() - 2);
-    if (key.find('\\') == std::string_view::npos) return redactor_.hides_body(key);
-    // Only ASCII can make a name of the list; anything else becomes a byte that is in none of them.
-    std::string plain;
-    for (std::size_t i = 0; i < key.size(); ++i) {
-      if (key[i] != '\\' || i + 1 == key.size()) {
-        plain += key[i];
-      } else if (key[++i] != 'u') {
-        plain += key[i];
-      } else {
-        int code = 0;
-        for (int digit = 0; digit < 4; ++digit) {
-          const int value = i + 1 < key.size() ? hex_digit(key[i + 1]) : -1;
-          if (value < 0) break;
-          code = code * 16 + value;
-          ++i;
-        }
-        plain += code < 0x80 ? static_cast<char>(code) : '\x01';
-      }
-    }
-    return redactor_.hides_body(plain);
+  /// What the string in [i, string_end), quotes included, means.
+  std::string plain_text(std::size_t i, std::size_t string_end) const {
+    const std::size_t end = string_end - (is_closed(i, string_end) ? 1 : 0);
+    const std::string_view raw = body_.substr(i + 1, end - i - 1);
+    if (raw.find('\\') == std::string_view::npos) return std::string(raw);
+    return decode_text(raw, Writing::kJsonString).text;
   }
 
   const Redactor& redactor_;
   std::string_view body_;
+  Side side_;
+  Taken* taken_;
+  int depth_;  ///< of text within text
   std::vector<Edit> edits_;
 };
 
 }  // namespace
 
 std::vector<Edit> find_body_secrets(const Redactor& redactor, std::string_view content_type,
-                                    std::string_view body) {
+                                    std::string_view body, Side side, Taken* taken) {
   if (body.empty() || !redactor.any_body()) return {};
-  Finder finder(redactor, body);
+  Finder finder(redactor, body, side, taken, 0);
   finder.find(content_type, 0, body.size(), 0);
   return finder.take();
-}
-
-std::string apply_edits(std::string_view body, const std::vector<Edit>& edits) {
-  std::string result;
-  result.reserve(body.size() + edits.size() * kRedactedJson.size());
-  std::size_t position = 0;
-  for (const Edit& edit : edits) {
-    result.append(body.substr(position, edit.offset - position));
-    result.append(edit.replacement);
-    position = edit.offset + edit.length;
-  }
-  result.append(body.substr(position));
-  return result;
-}
-
-std::size_t offset_after_edits(std::size_t offset, const std::vector<Edit>& edits) {
-  std::size_t moved = offset;
-  for (const Edit& edit : edits) {
-    if (edit.offset >= offset) break;
-    // What was inside comes to lie behind the replacement.
-    const std::size_t passed = std::min(edit.length, offset - edit.offset);
-    moved = moved - passed + edit.replacement.size();
-  }
-  return moved;
 }
 
 }  // namespace cassette

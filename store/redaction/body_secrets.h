@@ -1,30 +1,19 @@
 // Finds the values in a body that redaction takes out: JSON keys at any depth, form fields, parts
-// of a multipart form, JSON in server-sent events. Changes nothing itself.
+// of a multipart form, JSON in server-sent events, in strings of JSON and in form fields. Changes nothing itself.
 #pragma once
 
-#include <cstddef>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "store/redaction/edit.h"
 #include "store/redaction/redaction.h"
 
 namespace cassette {
 
-/// body[offset, offset + length) has to become `replacement`.
-struct Edit {
-  std::size_t offset;
-  std::size_t length;
-  std::string_view replacement;  ///< of static duration
-};
-
-/// In ascending order; none overlap, and none would change nothing.
+/// In ascending order; none overlap, and none would change nothing. What an edit puts there has the JSON type of
+/// what was there. `taken`: counts them, and gets the texts; may be nullptr.
 std::vector<Edit> find_body_secrets(const Redactor& redactor, std::string_view content_type,
-                                    std::string_view body);
-
-std::string apply_edits(std::string_view body, const std::vector<Edit>& edits);
-
-/// Where the byte that was at `offset` is afterwards (behind the replacement, if it was replaced).
-std::size_t offset_after_edits(std::size_t offset, const std::vector<Edit>& edits);
+                                    std::string_view body, Side side = Side::kRequest,
+                                    Taken* taken = nullptr);
 
 }  // namespace cassette

@@ -1,7 +1,9 @@
 // The names whose values are never recorded unless somebody says otherwise: what HTTP, OAuth 2, the
 // signed URLs of the large clouds and widely used APIs call a credential. A name belongs here when
 // its value lets whoever reads it act as somebody else; names that usually hold something harmless
-// (`code`, `state`, `user`, `email`, `session`) do not. Lower case; compared without case.
+// (`code`, `state`, `user`, `email`, `session`) do not. One that is an ordinary word too (a search engine's `token`, a
+// licence's `key`, the `authorization` of a payment) has a `?` before it: there the value decides (secret_names.h).
+// Lower case; compared without case.
 #include "store/redaction/redaction.h"
 
 namespace cassette {
@@ -71,7 +73,7 @@ const std::vector<std::string>& default_filter_headers() {
 const std::vector<std::string>& default_filter_query() {
   static const std::vector<std::string> names = {
       // tokens: OAuth 1 and 2, OpenID Connect, sessions
-      "token",
+      "?token",
       "access_token",
       "refresh_token",
       "id_token",
@@ -90,7 +92,7 @@ const std::vector<std::string>& default_filter_query() {
       "client_assertion",
       "id_token_hint",
       "device_code",
-      "jwt",
+      "?jwt",
       "accesstoken",
       "refreshtoken",
       "idtoken",
@@ -109,7 +111,7 @@ const std::vector<std::string>& default_filter_query() {
       "apikey",
       "api-key",
       "x-api-key",
-      "key",
+      "?key",
       "access_key",
       "accesskey",
       "access-key",
@@ -134,7 +136,7 @@ const std::vector<std::string>& default_filter_query() {
       "secret_access_key",
       "secretaccesskey",
       // secrets
-      "secret",
+      "?secret",
       "client_secret",
       "clientsecret",
       "client-secret",
@@ -158,11 +160,11 @@ const std::vector<std::string>& default_filter_query() {
       "current_password",
       "currentpassword",
       "password_confirmation",
-      "authorization",
-      "credentials",
+      "?authorization",
+      "?credentials",
       // signed URLs: Amazon, Google, Azure, CloudFront
-      "signature",
-      "sig",
+      "?signature",
+      "?sig",
       "oauth_signature",
       "x-amz-signature",
       "x-amz-credential",

@@ -19,6 +19,8 @@
 //           <settings key>.hints
 //         ended-well ended-failed how the root of the tree ended, once it has
 //         discarded             it ended with an error, and wants nothing kept of what it recorded
+//         secrets                 digests of what redaction took out of answers (known_secrets.h);
+//                                 there when something was
 //         not-recorded          what could not be recorded, and why: for the summary
 //         told-<key>            a message that was told in this session, by a process of the tree in the key
 //         totals                  what sessions of scope `process` inside this tree came to

@@ -58,9 +58,8 @@ std::string nearest_key(std::string_view key) {
 }
 
 bool takes_list(SettingKind kind) {
-  return kind == SettingKind::kNames || kind == SettingKind::kHosts ||
-         kind == SettingKind::kMatchOn || kind == SettingKind::kPairs ||
-         kind == SettingKind::kPaths || kind == SettingKind::kStatuses ||
+  return changes_defaults(kind) || kind == SettingKind::kHosts || kind == SettingKind::kMatchOn ||
+         kind == SettingKind::kPairs || kind == SettingKind::kPaths || kind == SettingKind::kStatuses ||
          kind == SettingKind::kUnsupported;
 }
 

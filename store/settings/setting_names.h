@@ -12,15 +12,16 @@
 namespace cassette {
 
 enum class SettingKind : unsigned char {
-  kPath,         ///< a file or directory name
-  kPaths,        ///< such names with commas between them (cassette_list.h)
-  kText,         ///< anything
-  kWord,         ///< one of `words`
-  kFlag,         ///< 1/0, true/false, yes/no, on/off (any case)
-  kCount,        ///< a whole number from 1 to kMaxCount
-  kDuration,     ///< 500ms, 60s, 2m, 1h, 0, or a plain number of seconds
-  kSpeed,        ///< a decimal number, 0 or more
-  kNames,        ///< names with commas between them; empty: an empty list
+  kPath,      ///< a file or directory name
+  kPaths,     ///< such names with commas between them (cassette_list.h)
+  kText,      ///< anything
+  kWord,      ///< one of `words`
+  kFlag,      ///< 1/0, true/false, yes/no, on/off (any case)
+  kCount,     ///< a whole number from 1 to kMaxCount
+  kDuration,  ///< 500ms, 60s, 2m, 1h, 0, or a plain number of seconds
+  kSpeed,     ///< a decimal number, 0 or more
+  kHeaderNames,  ///< a change of a default list of header names (see for_each_item()); empty: an empty list
+  kFieldNames,   ///< the same of query parameters, JSON keys and form fields
   kHosts,        ///< host, host:port, *.domain, with commas between them; empty: an empty list
   kMatchOn,      ///< one or more of `words` or header:NAME, with commas between them
   kPairs,        ///< key=value with commas between them
@@ -45,6 +46,13 @@ inline constexpr unsigned kMaxCount = 65535;
 
 inline constexpr char kHostsAllowed[] =
     "a list of host, host:port, *.domain, *.domain:port or localhost, with commas between them";
+
+inline constexpr char kHeaderNamesAllowed[] =
+    "a list of header names with commas between them, which are added to the default ones; -NAME takes one of those "
+    "away, = before the first name makes it the whole list";
+inline constexpr char kFieldNamesAllowed[] =
+    "a list of names without blanks and with commas between them, which are added to the default ones; -NAME takes one "
+    "of those away, = before the first name makes it the whole list";
 
 inline constexpr SettingName kSettings[] = {
     {"CASSETTE", "cassette", 'c', "cassette", SettingKind::kPaths, "PATH[,OLD...]", nullptr,
@@ -93,17 +101,18 @@ inline constexpr SettingName kSettings[] = {
      "Hosts that are left alone: neither recorded nor replayed (default: none)."},
     {"CASSETTE_ONLY_HOSTS", "only-hosts", '\0', "only_hosts", SettingKind::kHosts, "LIST", nullptr,
      kHostsAllowed, "Leaves all but these hosts alone (default: all are intercepted)."},
-    {"CASSETTE_FILTER_HEADERS", "filter-headers", '\0', "filter_headers", SettingKind::kNames,
-     "LIST", nullptr, "a list of header names with commas between them",
-     "Headers whose values are never recorded (default: those that hold credentials; empty: none)."},
+    {"CASSETTE_FILTER_HEADERS", "filter-headers", '\0', "filter_headers", SettingKind::kHeaderNames,
+     "LIST", nullptr, kHeaderNamesAllowed,
+     "Headers whose values are never recorded, beside those that hold credentials (-NAME: but for this one; =LIST: these "
+     "alone; empty: none)."},
     {"CASSETTE_FILTER_QUERY", "filter-query-parameters", '\0', "filter_query_parameters",
-     SettingKind::kNames, "LIST", nullptr, "a list of parameter names with commas between them",
-     "Query parameters whose values are never recorded (default: those that hold credentials; empty: "
-     "none)."},
-    {"CASSETTE_FILTER_BODY", "filter-body", '\0', "filter_body", SettingKind::kNames, "LIST",
-     nullptr, "a list of JSON keys and form fields with commas between them",
-     "JSON keys and form fields whose values are never recorded (default: those that hold credentials; "
-     "empty: none)."},
+     SettingKind::kFieldNames, "LIST", nullptr, kFieldNamesAllowed,
+     "Query parameters whose values are never recorded, beside those that hold credentials (-NAME: but for this one; "
+     "=LIST: these alone; empty: none)."},
+    {"CASSETTE_FILTER_BODY", "filter-body", '\0', "filter_body", SettingKind::kFieldNames, "LIST",
+     nullptr, kFieldNamesAllowed,
+     "JSON keys and form fields whose values are never recorded, beside those that hold credentials (-NAME: but for this "
+     "one; =LIST: these alone; empty: none)."},
     {"CASSETTE_TEMPLATE", "template", '\0', "template", SettingKind::kUnsupported, "LIST", nullptr,
      "this version has no templates yet",
      "Patterns of values that change from run to run (not in this version)."},
@@ -252,6 +261,21 @@ inline bool is_status(const char* text, std::size_t length) {
          ((text[1] == 'x' || text[1] == 'X') && text[2] == text[1]);
 }
 
+/// Of a list that changes a default one, without the `=` at its beginning: a name, or one that is taken away.
+inline bool is_name(const char* text, std::size_t length, bool of_header) {
+  if (text[0] == '-') {
+    ++text;
+    --length;
+  }
+  if (length == 0 || text[0] == '+' || text[0] == '-' || text[0] == '=' || text[0] == '?')
+    return false;
+  for (std::size_t i = 0; i < length; ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (of_header ? !is_token(text[i]) : byte <= ' ' || byte == 0x7f) return false;
+  }
+  return true;
+}
+
 inline bool is_item(const SettingName& setting, const char* text, std::size_t length) {
   switch (setting.kind) {
     case SettingKind::kHosts:
@@ -262,6 +286,9 @@ inline bool is_item(const SettingName& setting, const char* text, std::size_t le
       return is_match_on(text, length, setting.words);
     case SettingKind::kStatuses:
       return is_status(text, length);
+    case SettingKind::kHeaderNames:
+    case SettingKind::kFieldNames:
+      return is_name(text, length, setting.kind == SettingKind::kHeaderNames);
     default:
       return true;
   }
@@ -286,8 +313,18 @@ inline bool for_each_item(const char* list, Each each) {
   }
 }
 
-/// Whether `value` may be given. An empty one always may: it counts as not set, but for kNames,
-/// kHosts and kStatuses, where it is the empty list.
+inline bool changes_defaults(SettingKind kind) {
+  return kind == SettingKind::kHeaderNames || kind == SettingKind::kFieldNames;
+}
+
+/// Behind the `=` that makes a list stand in place of the default one, and the blanks before it; nullptr: there is none.
+inline const char* replacing_list(const char* list) {
+  while (*list == ' ' || *list == '\t') ++list;
+  return *list == '=' ? list + 1 : nullptr;
+}
+
+/// Whether `value` may be given. An empty one always may: it counts as not set, but for lists of names,
+/// hosts and statuses, where it is the empty list.
 inline bool setting_value_ok(const SettingName& setting, const char* value) {
   namespace detail = setting_names_detail;
   if (value == nullptr || *value == '\0') return true;
@@ -296,8 +333,13 @@ inline bool setting_value_ok(const SettingName& setting, const char* value) {
       return value[std::strspn(value, ", \t")] != '\0';
     case SettingKind::kPath:
     case SettingKind::kText:
-    case SettingKind::kNames:
       return true;
+    case SettingKind::kHeaderNames:
+    case SettingKind::kFieldNames:
+      if (const char* rest = replacing_list(value)) value = rest;
+      return for_each_item(value, [&setting](const char* item, std::size_t length) {
+        return detail::is_item(setting, item, length);
+      });
     case SettingKind::kWord:
       return detail::is_word(value, std::strlen(value), setting.words);
     case SettingKind::kFlag:
@@ -339,9 +381,14 @@ inline bool setting_value_ok(const SettingName& setting, const char* value) {
 /// the variable, the flag, or file and key), the value, and what is allowed.
 inline void setting_error(char* out, std::size_t size, const char* source,
                           const SettingName& setting, const char* value) {
-  const char* format = setting.kind == SettingKind::kUnsupported
-                           ? "%s: \"%.200s\" cannot be used: %s"
-                           : "%s: unknown value \"%.200s\"; allowed: %s";
+  const char* format = "%s: unknown value \"%.200s\"; allowed: %s";
+  if (setting.kind == SettingKind::kUnsupported) format = "%s: \"%.200s\" cannot be used: %s";
+  if (changes_defaults(setting.kind)) {
+    const bool plus =
+        !for_each_item(value, [](const char* item, std::size_t) { return item[0] != '+'; });
+    format = plus ? "%s: unknown value \"%.200s\": leave the + out, names are added anyway; allowed: %s"
+                  : "%s: \"%.200s\" has what cannot be a name; allowed: %s";
+  }
   std::snprintf(out, size, format, source, value, setting.allowed);
 }
 

@@ -51,10 +51,26 @@ std::vector<std::string> items_of(const std::string& list) {
   return items;
 }
 
-std::vector<std::string> names_of(const std::string& list) {
-  std::vector<std::string> names = items_of(lower(list));
+/// The list with `name` in it or not, however it is marked there.
+void set_name(std::vector<std::string>& names, const std::string& name, bool there) {
+  std::erase_if(names, [&name](const std::string& old) {
+    return old == name || (old.front() == kOrdinaryWord && old.substr(1) == name);
+  });
+  if (there) names.push_back(name);
+}
+
+/// `defaults` with the change that `list` says: names are added, `-name` takes one away, `=` at the beginning all of them, and
+/// so does a list without a name.
+std::vector<std::string> names_of(const std::string& list, std::vector<std::string> names) {
+  const std::string change = lower(list);
+  const char* items = replacing_list(change.c_str());
+  if (items != nullptr || items_of(change).empty()) names.clear();
+  for (const std::string& item : items_of(items != nullptr ? items : change)) {
+    const bool removes = item.front() == '-';
+    set_name(names, item.substr(removes ? 1 : 0), !removes);
+  }
+  // Processes of a session that say the same in another order have the same settings.
   std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 
@@ -188,10 +204,15 @@ constexpr Applier kAppliers[] = {
      [](Settings& s, const Given& g) { s.ignore_hosts = hosts_of(g.text); }},
     {"CASSETTE_ONLY_HOSTS", [](Settings& s, const Given& g) { s.only_hosts = hosts_of(g.text); }},
     {"CASSETTE_FILTER_HEADERS",
-     [](Settings& s, const Given& g) { s.filter_headers = names_of(g.text); }},
+     [](Settings& s, const Given& g) {
+       s.filter_headers = names_of(g.text, default_filter_headers());
+     }},
     {"CASSETTE_FILTER_QUERY",
-     [](Settings& s, const Given& g) { s.filter_query = names_of(g.text); }},
-    {"CASSETTE_FILTER_BODY", [](Settings& s, const Given& g) { s.filter_body = names_of(g.text); }},
+     [](Settings& s, const Given& g) {
+       s.filter_query = names_of(g.text, default_filter_query());
+     }},
+    {"CASSETTE_FILTER_BODY",
+     [](Settings& s, const Given& g) { s.filter_body = names_of(g.text, default_filter_body()); }},
     {"CASSETTE_CONTEXT", [](Settings& s, const Given& g) { s.context = context_of(g); }},
     {"CASSETTE_REPLAY_SPEED",
      [](Settings& s, const Given& g) { s.replay_speed = number_of<double>(g.text); }},
@@ -208,9 +229,8 @@ constexpr Applier kAppliers[] = {
 
 /// An empty value is an empty list, or counts as not set.
 bool counts(const Given& given) {
-  return !given.text.empty() || !given.pairs.empty() ||
-         given.setting->kind == SettingKind::kNames || given.setting->kind == SettingKind::kHosts ||
-         given.setting->kind == SettingKind::kStatuses;
+  return !given.text.empty() || !given.pairs.empty() || changes_defaults(given.setting->kind) ||
+         given.setting->kind == SettingKind::kHosts || given.setting->kind == SettingKind::kStatuses;
 }
 
 std::optional<Error> check(const Given& given) {
