@@ -43,6 +43,7 @@ class JsonOutput {
   std::string text() const { return std::string(buffer_.GetString(), buffer_.GetSize()) + "\n"; }
 
  private:
+  void course(const Interaction& interaction);
   void headers(const char* name, const Headers& headers);
   void body(const Headers& headers, const std::string& body, bool present);
   void version(HttpVersion version);

@@ -45,7 +45,7 @@ class BrokenPlayer final : public Player {
     log(LogLevel::kWarn, miss_line(miss));
     return miss_response(miss, decision.reason == MissReason::kBadRequest);
   }
-  Result<void> record(Interaction) override { return Error{problem_}; }
+  Result<RecordName> record(Interaction) override { return Error{problem_}; }
   const std::string& cassette_path() const override { return path_; }
   void handled(const RequestView& request, const Handled& handled) noexcept override {
     if (!session_) return;

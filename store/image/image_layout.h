@@ -26,6 +26,8 @@ inline std::uint64_t nanoseconds(const timespec& time) {
 
 inline constexpr char kMagic[8] = {'c', 'a', 's', 's', 'i', 'm', 'g', '\n'};
 inline constexpr std::uint32_t kExisted = 1;
+/// There are answers that begin before their request is complete.
+inline constexpr std::uint32_t kAnswersEarly = 2;
 
 /// Up to this size the checksum is always checked: it takes some 20 us.
 inline constexpr std::uint64_t kAlwaysSummed = 256 * 1024;
@@ -34,6 +36,8 @@ inline constexpr std::uint16_t kCloseAfter = 1;
 inline constexpr std::uint16_t kCloseAfterHead = 2;
 /// The server answered `Expect: 100-continue` with this, and never got the body.
 inline constexpr std::uint16_t kBeforeBody = 4;
+/// Two bits: a ResponseEnd.
+inline constexpr unsigned kEndShift = 3;
 
 /// Parts of an entry's text, which stand one behind the other in the heap.
 enum Part { kId, kMethod, kUri, kErrorName, kRequestHeaders, kRequestBody, kParts };
