@@ -35,12 +35,11 @@ std::string as_lines(const Cassette& cassette) {
     const Interaction& interaction = cassette.interactions[i];
     const bool answered = interaction.error.empty();
     const std::string when = recorded_at(interaction);
-    rows.push_back(
-        {std::to_string(i + 1), on_one_line(interaction.id),
-         on_one_line(interaction.request.method), on_one_line(interaction.uri),
-         outcome(interaction),
-         answered ? std::to_string(interaction.response.body.size()) : "-",
-         when.empty() ? "-" : when});
+    rows.push_back({std::to_string(i + 1), on_one_line(interaction.id),
+                    on_one_line(interaction.request.method), on_one_line(interaction.uri),
+                    outcome(interaction),
+                    answered ? std::to_string(interaction.response.body.size()) : "-",
+                    when.empty() ? "-" : when});
   }
   return columns(rows, {true, false, false, false, false, true, false}, kWidestColumn);
 }

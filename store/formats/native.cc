@@ -318,8 +318,7 @@ Result<void> NativeReader::chunks(const DocumentNode& list, std::vector<Piece>& 
   for (const DocumentNode& item : list.items) {
     Piece piece;
     const std::size_t numbers = item.is_list() ? item.items.size() : 0;
-    bool good = (numbers == 2 || numbers == 3) &&
-                parse_number(item.items[0].text, piece.offset) &&
+    bool good = (numbers == 2 || numbers == 3) && parse_number(item.items[0].text, piece.offset) &&
                 parse_number(item.items[1].text, piece.milliseconds) &&
                 (numbers == 2 || parse_number(item.items[2].text, piece.request_bytes)) &&
                 (out.empty() || out.back().offset <= piece.offset);

@@ -148,10 +148,10 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     const Rendering answer = render(interaction);
     answers_early = answers_early || answer.answers_early;
     entry.status = static_cast<std::uint16_t>(interaction.response.status);
-    entry.flags = static_cast<std::uint16_t>(
-        (answer.close_after ? kCloseAfter : 0) | (answer.close_after_head ? kCloseAfterHead : 0) |
-        (answer.answers_before_body ? kBeforeBody : 0) |
-        static_cast<unsigned>(interaction.end) << kEndShift);
+    entry.flags = static_cast<std::uint16_t>((answer.close_after ? kCloseAfter : 0) |
+                                             (answer.close_after_head ? kCloseAfterHead : 0) |
+                                             (answer.answers_before_body ? kBeforeBody : 0) |
+                                             static_cast<unsigned>(interaction.end) << kEndShift);
     entry.wire_at = writer.append(answer.bytes);
     entry.wire_size = answer.bytes.size();
     entry.head_size = static_cast<std::uint32_t>(answer.head_size);

@@ -122,8 +122,8 @@ Rendering render(const Interaction& interaction) {
   out.close_after = wire.close_after || ends;
   out.close_after_head = write_response(response, head_target).close_after || ends;
   out.answers_before_body = was_answered_before_body(interaction.request);
-  out.answers_early =
-      !body_pieces.empty() && body_pieces.front().request_bytes != Piece::kWholeRequest;
+  out.answers_early = !out.answers_before_body && !body_pieces.empty() &&
+                      body_pieces.front().request_bytes != Piece::kWholeRequest;
 
   // The head is not held back for a body whose pieces wait for the request's: it may be what makes the client go on.
   const std::uint64_t head_waits_for = out.answers_early ? 0 : Piece::kWholeRequest;

@@ -17,9 +17,10 @@ struct Rendering {
   /// What goes out when: offsets into `bytes`, ascending, from 0. Empty: all of it at once, at once.
   std::vector<Piece> pieces;
   bool close_after = false;
-  bool close_after_head = false;      ///< the same when only the head is sent, in answer to HEAD
-  bool answers_before_body = false;   ///< it came instead of a 100 (Continue), and nobody waited for the body
-  bool answers_early = false;         ///< it began before the request was complete
+  bool close_after_head = false;  ///< the same when only the head is sent, in answer to HEAD
+  bool answers_before_body =
+      false;  ///< it came instead of a 100 (Continue), and nobody waited for the body
+  bool answers_early = false;  ///< it began before the request was complete
 };
 
 /// `interaction` has a response, no error.

@@ -74,6 +74,7 @@ void Conversation::program_gone() {
   if (channel_) return channel_->program_gone();
   note_closing();
   give_up();
+  if (!input_.empty()) work();  // what was pipelined is sent, as the kernel would have
 }
 
 void Conversation::from_upstream(std::string_view bytes) {

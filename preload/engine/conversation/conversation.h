@@ -120,9 +120,9 @@ class Conversation {
     bool recorded = false;
     bool request_complete = false;
     bool response_complete = false;
-    bool has_begun = false;  ///< anything of an answer came
-    bool has_head = false;   ///< of the final response
-    bool continued = false;  ///< the server said 100, and the request had asked for that
+    bool has_begun = false;           ///< anything of an answer came
+    bool has_head = false;            ///< of the final response
+    bool continued = false;           ///< the server said 100, and the request had asked for that
     std::uint32_t message_began = 0;  ///< the first byte of what is being read, milliseconds
     std::uint32_t first_byte = 0;     ///< and of the final response
     std::vector<InformationalResponse> informational;
@@ -175,6 +175,7 @@ class Conversation {
   void note_informational();
   void note_piece(std::uint64_t before, std::uint64_t after);
   std::uint32_t milliseconds_since_sent() const;
+  bool came_with_head() const;
   void record_response();
   void record_cut(ResponseEnd end, std::string_view error);
   void record_error(std::string_view error);
@@ -208,7 +209,7 @@ class Conversation {
   std::int64_t began_ = 0;   ///< the current request: nanoseconds since 1970
   std::int32_t thread_ = 0;  ///< and the thread that wrote its first bytes
   bool decided_ = false;
-  bool answered_ = false;  ///< the current request, before its end
+  bool answered_ = false;      ///< the current request, before its end
   bool body_follows_ = false;  ///< its body comes, although it was answered without
   Decision decision_;
   Exchange exchange_;
@@ -216,12 +217,13 @@ class Conversation {
   std::string scratch_;  ///< for responses that have to be framed anew
   bool program_finished_ = false;
   bool program_gone_ = false;
-  bool end_announced_ = false;  ///< an answer, or its request, said that no other follows on the connection
+  bool end_announced_ =
+      false;  ///< an answer, or its request, said that no other follows on the connection
   bool upstream_over_ = false;  ///< the server closed the connection between two requests
   /// The answer that was recorded last, and when; nothing: another request came, or it is not recorded.
   std::optional<RecordName> recorded_;
   std::int64_t recorded_at_ = 0;
-  bool closes_ = false;  ///< the server closed the connection right behind it
+  bool closes_ = false;               ///< the server closed the connection right behind it
   std::unique_ptr<Channel> channel_;  ///< in `channel`
   Output to_program_;
   Output to_upstream_;

@@ -1,6 +1,6 @@
 // What a conversation does with HTTP (conversation.h): requests are decided, answered by the player or forwarded, and
 // recorded with their answers.
-#include <cstdlib>
+#include <string>
 #include <utility>
 
 #include "parser/writer.h"
@@ -93,8 +93,9 @@ bool Conversation::settle_body(std::string_view bytes) {
     return true;
   }
   const auto length = request_parser_.request().headers.find("content-length");
-  const bool could_be_all = length && bytes.size() >= std::strtoull(length->data(), nullptr, 10);
-  body_follows_ = protocol != Protocol::kUnknown || could_be_all;
+  // A short one may be the beginning of a method as well.
+  const bool is_all_of_it = length && *length == std::to_string(bytes.size());
+  body_follows_ = protocol != Protocol::kUnknown || is_all_of_it;
   return body_follows_;
 }
 

@@ -72,7 +72,7 @@ bool Conversation::play_early() {
 void Conversation::begin_playing(const PlayedResponse& response) {
   const bool waits = terms_.replay_speed > 0 || response.end == ResponseEnd::kOpen;
   const Output::Time now = waits && !response.pieces.empty() ? steady_now() : 0;
-  playing_ = {true, response, 0, now, now};
+  playing_ = {true, response, 0, now, 0};
 }
 
 /// Queues what goes out when so much of the request's body is there.
@@ -84,8 +84,8 @@ void Conversation::play_on(std::uint64_t request_bytes) {
   };
   const std::span<const Piece> pieces = response.pieces;
   // Nothing to wait for.
-  if (pieces.empty() || (playing_.began == 0 && playing_.next == 0 &&
-                         request_bytes == Piece::kWholeRequest)) {
+  if (pieces.empty() ||
+      (playing_.began == 0 && playing_.next == 0 && request_bytes == Piece::kWholeRequest)) {
     return add(response.bytes, 0);
   }
   for (; playing_.next < pieces.size(); ++playing_.next) {
@@ -99,8 +99,8 @@ void Conversation::play_on(std::uint64_t request_bytes) {
       const double wait = pieces[i].milliseconds * 1e6 / terms_.replay_speed;
       playing_.last = playing_.began + static_cast<Output::Time>(wait);
     } else if (playing_.began != 0 && i > 0) {
-      playing_.last = std::max(playing_.last, steady_now()) +
-                      (i + 1 < pieces.size() ? kOpenGap : kLastGap);
+      playing_.last =
+          std::max(playing_.last, steady_now()) + (i + 1 < pieces.size() ? kOpenGap : kLastGap);
     }
     if (begin < end) add(response.bytes.substr(begin, end - begin), playing_.last);
   }

@@ -70,16 +70,19 @@ Interaction Conversation::interaction() const {
   return interaction;
 }
 
+/// Nothing is to be said about when the body came.
+bool Conversation::came_with_head() const {
+  const std::vector<Piece>& pieces = exchange_.course.pieces;
+  return pieces.size() == 1 && pieces[0].request_bytes == Piece::kWholeRequest &&
+         pieces[0].milliseconds - exchange_.first_byte < kPieceMilliseconds;
+}
+
 /// The whole response.
 void Conversation::record_response() {
   if (!exchange_.records || response_parser_.switched_protocol()) return;
   Interaction interaction = this->interaction();
   interaction.response = response_parser_.response();
-  const std::vector<Piece>& pieces = exchange_.course.pieces;
-  const bool came_with_head =
-      pieces.size() == 1 && pieces[0].request_bytes == Piece::kWholeRequest &&
-      pieces[0].milliseconds - exchange_.first_byte < kPieceMilliseconds;
-  if (!came_with_head) interaction.chunks = pieces;
+  if (!came_with_head()) interaction.chunks = exchange_.course.pieces;
   record(std::move(interaction));
 }
 
@@ -87,29 +90,28 @@ void Conversation::record_response() {
 /// nothing of one, and the error is the answer. `end` is what the program saw, had it not left before.
 void Conversation::record_cut(ResponseEnd end, std::string_view error) {
   if (!exchange_.records) return;
-  if (!exchange_.has_head) {
-    // Behind an answer that announced the end nobody answers, in replay either.
-    return end_announced_ ? void() : record_error(error);
-  }
+  if (!exchange_.has_head) return record_error(error);
   Interaction interaction = this->interaction();
   interaction.response = response_parser_.response();
   interaction.response.trailers.clear();
-  Course& course = exchange_.course;
-  if (exchange_.seen) {
-    end = ResponseEnd::kOpen;
-    course = *std::move(exchange_.seen);
-    interaction.response.body.resize(static_cast<std::size_t>(course.size));
-  }
   interaction.end = end;
-  // What made the program leave is in the newest, however close it came to the one before.
-  if (!course.pieces.empty() && course.pieces.back().offset != course.newest.offset) {
-    course.pieces.push_back(course.newest);
+  if (exchange_.seen) {
+    Course course = *std::move(exchange_.seen);
+    interaction.end = ResponseEnd::kOpen;
+    interaction.response.body.resize(static_cast<std::size_t>(course.size));
+    // What made the program leave is in the newest, however close it came to the one before.
+    if (!course.pieces.empty() && course.pieces.back().offset != course.newest.offset) {
+      course.pieces.push_back(course.newest);
+    }
+    interaction.chunks = std::move(course.pieces);
+  } else if (!came_with_head()) {
+    interaction.chunks = exchange_.course.pieces;
   }
-  interaction.chunks = course.pieces;
   record(std::move(interaction));
 }
 
 void Conversation::record_error(std::string_view error) {
+  if (end_announced_) return;  // nobody answers behind the last answer, in replay either
   Interaction interaction = this->interaction();
   interaction.error = error;
   record(std::move(interaction));
@@ -148,7 +150,6 @@ void Conversation::give_up() {
     }
   }
   note_exchange();
-  if (!input_.empty()) work();  // it was pipelined, and is sent as the kernel would have
 }
 
 /// Between two requests.

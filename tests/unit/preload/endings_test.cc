@@ -6,7 +6,8 @@
 namespace cassette {
 namespace {
 
-constexpr char kPost[] = "POST /a HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n";
+constexpr char kPost[] =
+    "POST /a HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n";
 constexpr char kExpecting[] =
     "PUT /a HTTP/1.1\r\nHost: h.example\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 
@@ -196,8 +197,8 @@ TEST_F(EndingsTest, AnAnswerThatTheProgramGaveUpWaitingForIsASilence) {
   recording.program_finished();
   recording.program_gone();
   EXPECT_FALSE(recording.exchanging());
-  EXPECT_EQ(upstream(), kGet);             // it was asked all the same
-  recording.from_upstream(kAnswer);        // too late
+  EXPECT_EQ(upstream(), kGet);       // it was asked all the same
+  recording.from_upstream(kAnswer);  // too late
   Conversation& retry = open();
   retry.from_program(kGet);
   retry.from_upstream(kAnswer);
@@ -397,7 +398,7 @@ TEST_F(EndingsTest, AContinueThatNobodyAskedForIsKeptAndTheOtherIsOurs) {
 }
 
 TEST_F(EndingsTest, TheNextRequestInPlaceOfARefusedBodyIsARequest) {
-  const std::string refused = "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n";
+  const std::string refused = "HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\nno";
   const std::string next = "GET /b HTTP/1.1\r\nHost: h.example\r\n\r\n";
   Conversation& recording = open();
   recording.from_program(kExpecting);
