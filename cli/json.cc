@@ -65,6 +65,7 @@ void JsonOutput::row(const Interaction& interaction, std::size_t index) {
   key("size");
   answered ? number(interaction.response.body.size()) : null();
   if (!answered) member("error", interaction.error);
+  if (interaction.end != ResponseEnd::kWhole) member("ends", name_of(interaction.end));
   member_or_null("when", recorded_at(interaction));
   end_object();
 }
@@ -111,12 +112,39 @@ void JsonOutput::whole(const Interaction& interaction, std::size_t index) {
       begin_object();
       member("offset", piece.offset);
       member("milliseconds", std::uint64_t{piece.milliseconds});
+      if (piece.request_bytes != Piece::kWholeRequest) member("request_bytes", piece.request_bytes);
       end_object();
     }
     end_array();
   }
+  course(interaction);
   end_object();
   end_object();
+}
+
+/// How it came and ended, beside its pieces.
+void JsonOutput::course(const Interaction& interaction) {
+  if (interaction.first_byte_milliseconds != 0) {
+    member("first_byte_ms", std::uint64_t{interaction.first_byte_milliseconds});
+  }
+  if (!interaction.informational.empty()) {
+    key("informational");
+    begin_array();
+    for (const InformationalResponse& each : interaction.informational) {
+      begin_object();
+      member("status", static_cast<std::uint64_t>(each.status));
+      member("reason", each.reason);
+      headers("headers", each.headers);
+      member("milliseconds", std::uint64_t{each.milliseconds});
+      end_object();
+    }
+    end_array();
+  }
+  if (interaction.end != ResponseEnd::kWhole) member("ends", name_of(interaction.end));
+  if (interaction.closes) {
+    key("closes");
+    boolean(true);
+  }
 }
 
 void JsonOutput::headers(const char* name, const Headers& headers) {

@@ -45,6 +45,7 @@ class JsonOutput {
   std::string line() const;
 
  private:
+  void course(const Interaction& interaction);
   void headers(const char* name, const Headers& headers);
   void body(const Headers& headers, const std::string& body, bool present);
   void version(HttpVersion version);

@@ -15,11 +15,19 @@ namespace {
 constexpr char kUsage[] = "list [flags] PATH";
 constexpr char kDescription[] =
     "Prints one line for each interaction of the cassette PATH: index, id, method, URI, status (or the\n"
-    "network error), bytes of the response's body as recorded, and when it was recorded.\n"
+    "network error; /EOF, /ECONNRESET or /OPEN behind it: how an answer ended that never became whole), bytes of the response's body as recorded, and when it was recorded.\n"
     "What is still in the cassette's journal is there too.\n";
 
 /// URIs may be very long; the columns behind them should stay on the screen.
 constexpr std::size_t kWidestColumn = 72;
+
+/// The status, and how it ended if it never became whole: "200/EOF".
+std::string outcome(const Interaction& interaction) {
+  if (!interaction.error.empty()) return on_one_line(interaction.error);
+  std::string text = std::to_string(interaction.response.status);
+  if (interaction.end != ResponseEnd::kWhole) text.append("/").append(name_of(interaction.end));
+  return text;
+}
 
 std::string as_lines(const Cassette& cassette) {
   std::vector<std::vector<std::string>> rows;
@@ -27,12 +35,11 @@ std::string as_lines(const Cassette& cassette) {
     const Interaction& interaction = cassette.interactions[i];
     const bool answered = interaction.error.empty();
     const std::string when = recorded_at(interaction);
-    rows.push_back(
-        {std::to_string(i + 1), on_one_line(interaction.id),
-         on_one_line(interaction.request.method), on_one_line(interaction.uri),
-         answered ? std::to_string(interaction.response.status) : on_one_line(interaction.error),
-         answered ? std::to_string(interaction.response.body.size()) : "-",
-         when.empty() ? "-" : when});
+    rows.push_back({std::to_string(i + 1), on_one_line(interaction.id),
+                    on_one_line(interaction.request.method), on_one_line(interaction.uri),
+                    outcome(interaction),
+                    answered ? std::to_string(interaction.response.body.size()) : "-",
+                    when.empty() ? "-" : when});
   }
   return columns(rows, {true, false, false, false, false, true, false}, kWidestColumn);
 }

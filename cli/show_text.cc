@@ -47,6 +47,37 @@ std::string body_text(const Headers& headers, const std::string& body, bool term
   return text;
 }
 
+std::string informational_text(const Interaction& interaction) {
+  std::string text;
+  for (const InformationalResponse& each : interaction.informational) {
+    text += "HTTP/1.1 " + std::to_string(each.status);
+    text += each.reason.empty() ? "\n" : " " + on_one_line(each.reason) + "\n";
+    text += header_lines(each.headers) + "\n";
+  }
+  return text;
+}
+
+/// What came behind it, in brackets as all that is not the answer's own.
+std::string end_text(const Interaction& interaction) {
+  switch (interaction.end) {
+    case ResponseEnd::kEof:
+      return "[the server closed the connection here]\n";
+    case ResponseEnd::kReset:
+      return "[the server reset the connection here]\n";
+    case ResponseEnd::kOpen:
+      return "[the program left here, before the end]\n";
+    case ResponseEnd::kWhole:
+      break;
+  }
+  return interaction.closes ? "[then the server closed the connection]\n" : "";
+}
+
+std::string error_text(const std::string& error) {
+  if (error == kEofError) return "the server closed the connection without an answer (EOF)\n";
+  if (error == kSilenceError) return "the program gave up waiting for an answer (SILENCE)\n";
+  return "network error " + on_one_line(error) + "\n";
+}
+
 }  // namespace
 
 std::string interaction_text(const Interaction& interaction, std::size_t index, bool terminal) {
@@ -65,15 +96,15 @@ std::string interaction_text(const Interaction& interaction, std::size_t index, 
   if (!request.trailers.empty()) text += "\n" + header_lines(request.trailers);
 
   text += "---\n";
-  if (!interaction.error.empty())
-    return text + "network error " + on_one_line(interaction.error) + "\n";
+  if (!interaction.error.empty()) return text + error_text(interaction.error);
+  text += informational_text(interaction);
   const ResponseMessage& response = interaction.response;
   text += version_text(response.version) + " " + std::to_string(response.status);
   text += response.reason.empty() ? "\n" : " " + on_one_line(response.reason) + "\n";
   text += header_lines(response.headers);
   text += body_text(response.headers, response.body, terminal);
   if (!response.trailers.empty()) text += "\n" + header_lines(response.trailers);
-  return text;
+  return text + end_text(interaction);
 }
 
 }  // namespace cassette

@@ -35,6 +35,7 @@ const RequestMessage& RequestParser::request() const { return state_->message; }
 void RequestParser::keep_body(bool keep) { state_->keep_body(keep); }
 std::uint64_t RequestParser::body_size() const { return state_->body_size(); }
 bool RequestParser::in_message() const { return state_->in_message(); }
+bool RequestParser::announces_body() const { return state_->announces_body(); }
 bool RequestParser::is_connect() const { return state_->is_connect(); }
 const std::string& RequestParser::error() const { return state_->error(); }
 

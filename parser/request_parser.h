@@ -59,6 +59,8 @@ class RequestParser {
   bool keep_alive() const;
   /// `Expect: 100-continue` from an HTTP/1.1 client, with a body to come (RFC 9110 section 10.1.1).
   bool expects_continue() const;
+  /// From kHeaders on: by its head, it has a body of at least one byte or of unknown size.
+  bool announces_body() const;
   bool is_connect() const;
   /// The client offers to change the protocol (`Connection: upgrade`). The message itself is plain
   /// HTTP; parsing goes on behind it, because a server may decline.

@@ -4,6 +4,7 @@
 #include "parser/writer.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 
 #include "parser/framing.h"
@@ -35,7 +36,7 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 /// What becomes of the fields that frame a body; all others are written as they are.
 struct FieldPlan {
   enum class Length { kKeep, kDrop, kReplace } length = Length::kKeep;
-  std::size_t body_size = 0;        ///< for kReplace
+  std::uint64_t body_size = 0;      ///< for kReplace
   bool drop_chunked = false;        ///< leave the coding `chunked` out of Transfer-Encoding
   bool add_missing_length = false;  ///< with kReplace: where there is none
 };
@@ -83,8 +84,8 @@ void append_chunk(std::string& out, std::string_view piece) {
 
 /// RFC 9112 section 7.1. Offsets that are out of order or range are passed over, the body is whole
 /// in any case.
-void append_chunked(std::string& out, std::string_view body,
-                    const std::vector<std::size_t>& piece_ends, const Headers& trailers) {
+void append_chunks(std::string& out, std::string_view body,
+                   const std::vector<std::size_t>& piece_ends) {
   std::size_t start = 0;
   for (std::size_t end : piece_ends) {
     end = std::min(end, body.size());
@@ -93,9 +94,20 @@ void append_chunked(std::string& out, std::string_view body,
     start = end;
   }
   append_chunk(out, body.substr(start));
+}
+
+void append_last_chunk(std::string& out, const Headers& trailers) {
   out += "0\r\n";
   append_fields(out, trailers, {});
   out += "\r\n";
+}
+
+/// What a response that was cut short announced; more than came in any case (redaction may have made it
+/// longer).
+std::uint64_t announced_length(std::string_view value, std::uint64_t came) {
+  std::uint64_t length = 0;
+  std::from_chars(value.data(), value.data() + value.size(), length);
+  return std::max(length, came + 1);
 }
 
 }  // namespace
@@ -109,7 +121,10 @@ WireResponse write_response(const ResponseMessage& response, const ResponseTarge
   const bool interim = response.status >= 100 && response.status < 200;
   const HttpVersion spoken = target.http_1_0 ? HttpVersion{1, 0} : response.version;
   const bool persists = connection_persists(spoken, headers);
-  const bool has_length = headers.find("content-length").has_value();
+  const auto length = headers.find("content-length");
+  // `identity` is no coding, and says that nothing else frames the body (RFC 2616 section 4.4).
+  const bool may_add_length = persists && !target.until_close && !target.cut_short &&
+                              !headers.find("transfer-encoding").has_value();
 
   FieldPlan plan;
   plan.body_size = response.body.size();
@@ -123,9 +138,10 @@ WireResponse write_response(const ResponseMessage& response, const ResponseTarge
     // Content-Length beside Transfer-Encoding is not to be sent (RFC 9112 section 6.2).
     plan.length = FieldPlan::Length::kDrop;
     until_close = !chunked;
-  } else if (has_length || persists) {
+  } else if (length || may_add_length) {
     plan.length = FieldPlan::Length::kReplace;
     plan.add_missing_length = true;
+    if (target.cut_short) plan.body_size = announced_length(*length, response.body.size());
   } else {
     until_close = true;
   }
@@ -144,7 +160,8 @@ WireResponse write_response(const ResponseMessage& response, const ResponseTarge
   wire.head_size = out.size();
   if (!bodyless) {
     if (chunked) {
-      append_chunked(out, response.body, piece_ends, response.trailers);
+      append_chunks(out, response.body, piece_ends);
+      if (!target.cut_short) append_last_chunk(out, response.trailers);
     } else {
       out += response.body;
     }
@@ -171,7 +188,8 @@ std::string write_request(const RequestMessage& request) {
   append_fields(out, request.headers, plan);
   out += "\r\n";
   if (chunked) {
-    append_chunked(out, request.body, {}, request.trailers);
+    append_chunks(out, request.body, {});
+    append_last_chunk(out, request.trailers);
   } else {
     out += request.body;
   }

@@ -14,6 +14,11 @@ namespace cassette {
 struct ResponseTarget {
   bool head_request = false;  ///< answer to HEAD: header fields as for GET, no body
   bool http_1_0 = false;      ///< an HTTP/1.0 peer cannot read chunks
+  /// A body of which nothing says how long it is ends with the connection (RFC 9112 section 6.3, rule
+  /// 8), and gets no Content-Length.
+  bool until_close = false;
+  /// The response never became whole: it is written as far as it came, and nothing makes it look whole.
+  bool cut_short = false;
 };
 
 struct WireResponse {
@@ -32,7 +37,10 @@ struct WireResponse {
 ///   `piece_ends` (ascending offsets into the body, the last is the body's size) names, one for all
 ///   when it is empty. For an HTTP/1.0 peer it becomes until-close. Trailers are written where the
 ///   framing has a place for them.
-/// - neither of both and `Connection: close` (or HTTP/1.0): until-close.
+/// - neither of both and `Connection: close` (or HTTP/1.0, or `until_close`, or a Transfer-Encoding of
+///   `identity`): until-close.
+/// - `cut_short`: a Content-Length stays as it was, or is made larger than the body; the last chunk and the
+///   trailers are left out.
 /// - 1xx, 204 and 304 have no body (RFC 9112 section 6.3).
 WireResponse write_response(const ResponseMessage& response, const ResponseTarget& target,
                             const std::vector<std::size_t>& piece_ends = {});

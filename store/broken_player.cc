@@ -59,7 +59,7 @@ class BrokenPlayer final : public Player {
     log(LogLevel::kWarn, miss_line(miss));
     return miss_response(miss, miss.reason == MissReason::kBadRequest);
   }
-  Result<bool> record(Interaction) override { return Error{problem_}; }
+  Result<std::optional<RecordName>> record(Interaction) override { return Error{problem_}; }
   const std::string& cassette_path() const override { return path_; }
   void handled(const RequestView& request, const Handled& handled) noexcept override {
     if (!session_) return;

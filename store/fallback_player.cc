@@ -51,6 +51,9 @@ class FallbackPlayer final : public Player {
     const std::size_t index = player_of(interaction);
     return players_[index]->response(interaction - begins_[index], target, scratch);
   }
+  bool answers_early() const override {
+    return any([](const Player& player) { return player.answers_early(); });
+  }
   bool answers_before_body(std::uint32_t interaction) const override {
     const std::size_t index = player_of(interaction);
     return players_[index]->answers_before_body(interaction - begins_[index]);
@@ -66,9 +69,10 @@ class FallbackPlayer final : public Player {
                 std::string_view detail) const override;
   std::string miss(const Miss& miss) override { return first_.miss(miss); }
 
-  Result<bool> record(Interaction interaction) override {
+  Result<std::optional<RecordName>> record(Interaction interaction) override {
     return first_.record(std::move(interaction));
   }
+  void closed_behind(const RecordName& recorded) override { first_.closed_behind(recorded); }
   void not_recorded(const RequestView& request, std::string_view why) override {
     first_.not_recorded(request, why);
   }

@@ -17,7 +17,11 @@ namespace cassette {
 struct Piece {
   std::uint64_t offset = 0;        ///< bytes from the beginning of the body
   std::uint32_t milliseconds = 0;  ///< since the request was sent
+  /// Behind how many bytes of the request's body it came.
+  std::uint64_t request_bytes = kWholeRequest;
   bool operator==(const Piece&) const = default;
+
+  static constexpr std::uint64_t kWholeRequest = ~std::uint64_t{0};
 };
 
 /// An informational answer (1xx) that came before the response.

@@ -71,12 +71,14 @@ class SessionPlayer final : public Player {
   bool answers_before_body(std::uint32_t interaction) const override {
     return image_.answers_before_body(interaction);
   }
+  bool answers_early() const override { return plays_ && image_.answers_early(); }
   std::string miss(const RequestView& request, const Decision& decision,
                    std::string_view detail) override;
   Miss diagnose(const RequestView& request, const Decision& decision,
                 std::string_view detail) const override;
   std::string miss(const Miss& miss) override;
-  Result<bool> record(Interaction interaction) override;
+  Result<std::optional<RecordName>> record(Interaction interaction) override;
+  void closed_behind(const RecordName& recorded) override;
   void not_recorded(const RequestView& request, std::string_view why) override;
   void cannot_record(const RequestView& request, std::string_view why) override;
   void relayed(std::string_view place, std::string_view what) override;
@@ -259,15 +261,20 @@ PlayedResponse SessionPlayer::response(std::uint32_t interaction, const Response
   if (!target.http_1_0 && recorded_head == target.head_request) {
     played.bytes = image_.wire(interaction);
     played.close_after = image_.close_after(interaction);
+    played.end = image_.end(interaction);
     played.pieces = image_.pieces(interaction);
     return played;
   }
   if (!target.http_1_0 && target.head_request) {
     played.bytes = image_.wire_head(interaction);
     played.close_after = image_.close_after_head(interaction);
+    played.pieces = image_.pieces(interaction);
     return played;
   }
-  // Rare: a peer that cannot read what was rendered. It is taken apart and written anew.
+  // Rare: a peer that cannot read what was rendered. It is taken apart and written anew, without what is
+  // informational (RFC 9110 section 15.2). What was cut short ends with the connection as it is.
+  played.end = image_.end(interaction);
+  const bool cut_short = played.end != ResponseEnd::kWhole;
   ResponseParser parser;
   parser.expect_response_to(recorded_head ? "HEAD" : "GET");
   std::string_view rest = image_.wire(interaction);
@@ -275,7 +282,9 @@ PlayedResponse SessionPlayer::response(std::uint32_t interaction, const Response
     ParseProgress progress = parser.feed(rest);
     rest.remove_prefix(progress.consumed);
     if (progress.event == ParseEvent::kHeaders) continue;
-    if (progress.event == ParseEvent::kNeedMore && parser.finish() == ParseEvent::kError) {
+    if (progress.event == ParseEvent::kComplete && parser.interim()) continue;
+    const bool has_ended = progress.event == ParseEvent::kNeedMore;
+    if (has_ended && parser.finish() == ParseEvent::kError && !cut_short) {
       played.error = "ECONNRESET";
       return played;
     }
@@ -285,10 +294,12 @@ PlayedResponse SessionPlayer::response(std::uint32_t interaction, const Response
     }
     break;
   }
-  WireResponse wire = write_response(parser.response(), target);
+  ResponseTarget anew = target;
+  anew.cut_short = cut_short;
+  WireResponse wire = write_response(parser.response(), anew);
   scratch = std::move(wire.bytes);
   played.bytes = scratch;
-  played.close_after = wire.close_after;
+  played.close_after = wire.close_after || image_.close_after(interaction);
   return played;
 }
 
@@ -337,10 +348,10 @@ Miss SessionPlayer::diagnose(const RequestView& request, const Decision& decisio
   return miss;
 }
 
-Result<bool> SessionPlayer::record(Interaction interaction) try {
+Result<std::optional<RecordName>> SessionPlayer::record(Interaction interaction) try {
   if (interaction.error.empty() &&
       settings_.no_record_status.contains(interaction.response.status)) {
-    return false;
+    return std::optional<RecordName>();
   }
   interaction.redacted = digests_of(redactor_, image_.digest_key(), view_of(interaction));
   const Redaction redaction = redactor_.redact(interaction, &known_);
@@ -362,7 +373,7 @@ Result<bool> SessionPlayer::record(Interaction interaction) try {
   auto appended = journal_.append(record);
   if (appended) {
     cursors_.count_recorded();
-    return true;
+    return std::optional<RecordName>({record.began, record.sequence});
   }
   cursors_.count_record_failure();
   session_->note_not_recorded({path_, what, appended.error().message});
@@ -373,6 +384,19 @@ Result<bool> SessionPlayer::record(Interaction interaction) try {
 } catch (const std::exception& problem) {
   cursors_.count_record_failure();
   return Error{std::string("not recorded: ") + problem.what()};
+}
+
+void SessionPlayer::closed_behind(const RecordName& recorded) try {
+  JournalRecord record;
+  record.session = session_->token();
+  record.began = recorded.began;
+  record.pid = getpid();
+  record.sequence = recorded.sequence;
+  if (auto appended = journal_.append_close(record); !appended) {
+    log(LogLevel::kWarn, appended.error().message);
+  }
+} catch (const std::exception& problem) {
+  log(LogLevel::kWarn, problem.what());
 }
 
 void SessionPlayer::not_recorded(const RequestView& request, std::string_view why) try {

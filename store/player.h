@@ -56,10 +56,12 @@ inline constexpr std::uint8_t kDiffersInSecret = 1;
 struct PlayedResponse {
   std::string_view bytes;
   bool close_after = false;
-  std::string_view error;  ///< not empty: a recorded network error instead (errno name)
-  /// How the body came, for replay with the recorded delays: offsets into `bytes`, ascending, each
-  /// with its milliseconds. What is before the second one's offset (the head too) goes out at the
-  /// first one's time. Empty when nothing is known.
+  ResponseEnd end = ResponseEnd::kWhole;  ///< what comes behind `bytes`
+  /// Not empty: a recorded network error instead: the name of an errno, kEofError or kSilenceError.
+  std::string_view error;
+  /// What of `bytes` goes out when, with the recorded delays: offsets, ascending from 0, each with its
+  /// milliseconds and, where the answer began before the request was complete, with how much of the request's
+  /// body there has to be. Empty when there is nothing to wait for.
   std::span<const Piece> pieces;
 };
 
@@ -68,6 +70,12 @@ enum class UpstreamPolicy : std::uint8_t {
   kNever,      ///< nothing that is HTTP goes out
   kOnDemand,   ///< only when a request has to be forwarded: recorded answers exist for that place
   kAtConnect,  ///< at once: the program gets the outcome of the real connect()
+};
+
+/// Names an interaction that this process recorded.
+struct RecordName {
+  std::uint64_t began = 0;
+  std::uint64_t sequence = 0;
 };
 
 /// How a request went, for the session's history.
@@ -122,6 +130,8 @@ class Player {
 
   /// The recorded server gave this answer instead of a 100 (Continue), before the request's body.
   virtual bool answers_before_body(std::uint32_t interaction) const = 0;
+  /// Some recorded answer began before its request was complete: worth deciding when the head is there.
+  virtual bool answers_early() const { return false; }
 
   /// Counts a miss, tells it on stderr (through the logger), and writes the response `HTTP/1.1 599
   /// Cassette Miss` with `X-Cassette-Miss` and a text body that has cassette, mode, request, reason
@@ -136,9 +146,13 @@ class Player {
   virtual std::string miss(const Miss& miss) = 0;
 
   /// Redacts and appends a finished interaction to the journal; when this returns it survives the
-  /// death of the process. False: its status is one that is not kept. An error was already told on
+  /// death of the process. Nothing: its status is one that is not kept. An error was already told on
   /// stderr once, and is counted for `cassette run`.
-  virtual Result<bool> record(Interaction interaction) = 0;
+  virtual Result<std::optional<RecordName>> record(Interaction interaction) = 0;
+
+  /// The server closed the connection right behind the answer of an interaction that was recorded: known only when
+  /// that is in the journal. What cannot be noted is only told.
+  virtual void closed_behind(const RecordName& recorded) { (void)recorded; }
 
   /// An answer that is not recorded, because it never became whole: says so, and notes it for the
   /// summary of `cassette run`.

@@ -196,6 +196,7 @@ void write_response(Writer& writer, const Interaction& interaction) {
       writer.StartArray();
       writer.Uint64(piece.offset);
       writer.Uint(piece.milliseconds);
+      if (piece.request_bytes != Piece::kWholeRequest) writer.Uint64(piece.request_bytes);
       writer.EndArray();
     }
     writer.EndArray();

@@ -41,6 +41,9 @@ std::vector<std::string> names_in(const DocumentNode* list) {
   return names;
 }
 
+/// RFC 9110 section 15.2, but for 101, behind which no final answer comes.
+bool is_informational(int status) { return status >= 100 && status <= 199 && status != 101; }
+
 /// Reads the interactions of one document: keeps the name for its errors, and no other state.
 class NativeReader {
  public:
@@ -182,6 +185,11 @@ Result<void> NativeReader::response(DocumentNode& node, Interaction& out) const 
   if (auto tag = check_tag(node, name_); !tag) return tag;
   if (!node.is_map()) return error(node, "`response` is no map");
   if (auto read = status(node, out.response); !read) return read;
+  if (is_informational(out.response.status)) {
+    // Played as it stands, whoever asked would wait for the rest for ever.
+    return error(node, "response.status.code is " + std::to_string(out.response.status) +
+                           ", which is no final answer: it goes to response.informational");
+  }
   if (auto read = response_body(node, out.response); !read) return read;
   if (DocumentNode* headers = node.find("headers")) {
     auto read = headers_from_node(*headers, out.response.headers, "response.headers", name_);
@@ -237,7 +245,7 @@ Result<InformationalResponse> NativeReader::informational(DocumentNode& node) co
   if (!node.is_map()) return error(node, "an informational response that is no map");
   ResponseMessage head;
   if (auto read = status(node, head); !read) return read.error();
-  if (head.status < 100 || head.status > 199 || head.status == 101) {
+  if (!is_informational(head.status)) {
     return error(node, "an informational response with status " + std::to_string(head.status));
   }
   if (DocumentNode* headers = node.find("headers")) {
@@ -313,13 +321,15 @@ Result<void> NativeReader::response_body(DocumentNode& node, ResponseMessage& ou
 Result<void> NativeReader::chunks(const DocumentNode& list, std::vector<Piece>& out) const {
   constexpr std::string_view kExpected =
       "response.chunks is no list of [offset, milliseconds] in ascending order";
+  // With a third number: the bytes of the request's body that had been sent.
   if (list.is_null()) return {};
   if (!list.is_list()) return error(list, kExpected);
   for (const DocumentNode& item : list.items) {
     Piece piece;
-    bool good = item.is_list() && item.items.size() == 2 &&
-                parse_number(item.items[0].text, piece.offset) &&
+    const std::size_t numbers = item.is_list() ? item.items.size() : 0;
+    bool good = (numbers == 2 || numbers == 3) && parse_number(item.items[0].text, piece.offset) &&
                 parse_number(item.items[1].text, piece.milliseconds) &&
+                (numbers == 2 || parse_number(item.items[2].text, piece.request_bytes)) &&
                 (out.empty() || out.back().offset <= piece.offset);
     if (!good) return error(item, kExpected);
     out.push_back(piece);

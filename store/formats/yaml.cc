@@ -78,8 +78,12 @@ void append_chunks(std::string& out, const std::vector<Piece>& chunks) {
   out += "    chunks: [";
   std::size_t line_begins = out.size() - 13;
   for (std::size_t i = 0; i < chunks.size(); ++i) {
-    std::string pair = "[" + std::to_string(chunks[i].offset) + ", " +
-                       std::to_string(chunks[i].milliseconds) + "]";
+    std::string pair =
+        "[" + std::to_string(chunks[i].offset) + ", " + std::to_string(chunks[i].milliseconds);
+    if (chunks[i].request_bytes != Piece::kWholeRequest) {
+      pair += ", " + std::to_string(chunks[i].request_bytes);
+    }
+    pair += ']';
     if (i > 0) {
       out += ',';
       if (out.size() - line_begins + pair.size() > kColumns) {

@@ -270,6 +270,10 @@ bool Image::close_after_head(std::uint32_t interaction) const {
 bool Image::answers_before_body(std::uint32_t interaction) const {
   return (entry(interaction).flags & kBeforeBody) != 0;
 }
+ResponseEnd Image::end(std::uint32_t interaction) const {
+  return static_cast<ResponseEnd>(entry(interaction).flags >> kEndShift & 3);
+}
+bool Image::answers_early() const { return (flags_ & kAnswersEarly) != 0; }
 std::span<const Piece> Image::pieces(std::uint32_t interaction) const {
   const Entry& entry = this->entry(interaction);
   if (entry.pieces_at % alignof(Piece) != 0) return {};

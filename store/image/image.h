@@ -117,16 +117,19 @@ class Image {
   /// Kept only where bodies are compared.
   std::string_view request_body(std::uint32_t interaction) const;
 
-  /// The response for an HTTP/1.1 peer, whole.
+  /// The response for an HTTP/1.1 peer, whole, behind its informational ones.
   std::string_view wire(std::uint32_t interaction) const;
-  /// Its head, with the empty line.
+  /// All of it but the body.
   std::string_view wire_head(std::uint32_t interaction) const;
   bool close_after(std::uint32_t interaction) const;
   /// The same when only the head is sent, in answer to HEAD.
   bool close_after_head(std::uint32_t interaction) const;
   /// The answer came instead of a 100 (Continue): nobody waited for the body.
   bool answers_before_body(std::uint32_t interaction) const;
-  /// When the pieces of the body arrived; offsets into wire(), ascending. Empty: nothing is known.
+  ResponseEnd end(std::uint32_t interaction) const;
+  /// Some answer begins before its request is complete.
+  bool answers_early() const;
+  /// What of wire() goes out when (rendering.h). Empty: all of it at once.
   std::span<const Piece> pieces(std::uint32_t interaction) const;
 
   struct Slot;  ///< of image_layout.h

@@ -7,15 +7,13 @@
 #include <exception>
 #include <limits>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "parser/writer.h"
-#include "store/content_coding.h"
 #include "store/image/image.h"
 #include "store/image/image_groups.h"
 #include "store/image/image_layout.h"
+#include "store/image/rendering.h"
 #include "store/match/digests.h"
 
 namespace cassette {
@@ -58,70 +56,6 @@ std::string pack(const Headers& headers) {
     packed.append(field.name).append(field.value);
   }
   return packed;
-}
-
-/// The pieces that a body really has: ascending, the first from its beginning. What a cassette says
-/// is not trusted.
-std::vector<Piece> usable_pieces(const Interaction& interaction) {
-  std::vector<Piece> pieces;
-  for (const Piece& piece : interaction.chunks) {
-    std::uint64_t offset = pieces.empty() ? 0 : piece.offset;
-    if (!pieces.empty() && offset <= pieces.back().offset) continue;
-    if (offset >= interaction.response.body.size() && offset != 0) break;
-    pieces.push_back({offset, piece.milliseconds});
-  }
-  return pieces;
-}
-
-/// As write_response() wants them.
-std::vector<std::size_t> ends_of(const std::vector<Piece>& pieces, std::size_t size) {
-  std::vector<std::size_t> ends;
-  for (std::size_t i = 1; i < pieces.size(); ++i) ends.push_back(pieces[i].offset);
-  if (!ends.empty()) ends.push_back(size);
-  return ends;
-}
-
-/// From offsets into the body to offsets into what was written.
-void move_to_wire(std::vector<Piece>& pieces, const WireResponse& wire, std::size_t body) {
-  std::size_t in_wire = wire.bytes.size() - wire.head_size;
-  if (in_wire == body) {
-    for (std::size_t i = 1; i < pieces.size(); ++i) pieces[i].offset += wire.head_size;
-    return;
-  }
-  // Chunks: a size line before each piece and an empty one behind it.
-  std::uint64_t at = wire.head_size;
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    std::uint64_t begin = pieces[i].offset;
-    std::uint64_t end = i + 1 < pieces.size() ? pieces[i + 1].offset : body;
-    pieces[i].offset = i == 0 ? 0 : at;
-    std::size_t line = wire.bytes.find("\r\n", at);
-    if (line == std::string::npos) return pieces.clear();
-    at = line + 2 + (end - begin) + 2;
-    if (at > wire.bytes.size()) return pieces.clear();
-  }
-}
-
-/// The response as it is sent: tools that store a decoded body keep the header of the encoded one.
-/// nullptr: as it is in the cassette.
-std::unique_ptr<ResponseMessage> corrected(const ResponseMessage& response) {
-  auto coding = response.headers.find("content-encoding");
-  if (!coding || response.body.empty() || is_encoded(*coding, response.body)) return nullptr;
-  auto copy = std::make_unique<ResponseMessage>(response);
-  copy->headers.clear();
-  for (auto field : response.headers) {
-    if (!equals_ignoring_case(field.name, "content-encoding")) {
-      copy->headers.add(field.name, field.value);
-    }
-  }
-  return copy;
-}
-
-/// RFC 9110 section 10.1.1: a final answer instead of 100 (Continue), to a request whose body never
-/// came.
-bool was_answered_before_body(const RequestMessage& request) {
-  if (!request.body.empty() || !request.headers.has_token("Expect", "100-continue")) return false;
-  return request.headers.find("Transfer-Encoding").has_value() ||
-         request.headers.find("Content-Length").value_or("0") != "0";
 }
 
 /// The one that most digests of the cassette are made with, or a new one.
@@ -178,6 +112,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
   header.settings_at = writer.append(context.settings);
   header.settings_size = context.settings.size();
 
+  bool answers_early = false;
   for (std::uint32_t i = 0; i < count; ++i) {
     const Interaction& interaction = interactions[i];
     Image::Entry& entry = entries[i];
@@ -197,35 +132,26 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     }
     if (!interaction.error.empty()) continue;
 
-    auto changed = corrected(interaction.response);
-    const ResponseMessage& response = changed ? *changed : interaction.response;
-    // An answer to HEAD keeps the Content-Length of the body that it does not have.
-    ResponseTarget target;
-    target.head_request = interaction.request.method == "HEAD";
-    std::vector<Piece> pieces = usable_pieces(interaction);
-    std::size_t body = response.body.size();
-    WireResponse wire = write_response(response, target, ends_of(pieces, body));
-    ResponseTarget head_target;
-    head_target.head_request = true;
-    bool close_after_head = write_response(response, head_target).close_after;
-    entry.status = static_cast<std::uint16_t>(response.status);
-    entry.flags = static_cast<std::uint16_t>(
-        (wire.close_after ? kCloseAfter : 0) | (close_after_head ? kCloseAfterHead : 0) |
-        (was_answered_before_body(interaction.request) ? kBeforeBody : 0) | asks(interaction));
-    entry.wire_at = writer.append(wire.bytes);
-    entry.wire_size = wire.bytes.size();
-    entry.head_size = static_cast<std::uint32_t>(wire.head_size);
-    if (wire.bytes.size() == wire.head_size) pieces.clear();  // nothing but the head is sent
-    move_to_wire(pieces, wire, body);
-    if (!pieces.empty()) {
-      entry.pieces = static_cast<std::uint32_t>(pieces.size());
-      entry.pieces_at = writer.append_table(pieces);
+    const Rendering answer = render(interaction);
+    answers_early = answers_early || answer.answers_early;
+    entry.status = static_cast<std::uint16_t>(interaction.response.status);
+    entry.flags = static_cast<std::uint16_t>((answer.close_after ? kCloseAfter : 0) |
+                                             (answer.close_after_head ? kCloseAfterHead : 0) |
+                                             (answer.answers_before_body ? kBeforeBody : 0) | asks(interaction) |
+                                             static_cast<unsigned>(interaction.end) << kEndShift);
+    entry.wire_at = writer.append(answer.bytes);
+    entry.wire_size = answer.bytes.size();
+    entry.head_size = static_cast<std::uint32_t>(answer.head_size);
+    if (!answer.pieces.empty()) {
+      entry.pieces = static_cast<std::uint32_t>(answer.pieces.size());
+      entry.pieces_at = writer.append_table(answer.pieces);
     }
   }
 
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kImageVersion;
-  header.flags = (context.existed ? kExisted : 0) | (groups.bodies_vary ? kBodiesVary : 0);
+  header.flags = (context.existed ? kExisted : 0) | (groups.bodies_vary ? kBodiesVary : 0) |
+                 (answers_early ? kAnswersEarly : 0);
   header.total = writer.size();
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);

@@ -28,6 +28,8 @@ inline constexpr char kMagic[8] = {'c', 'a', 's', 's', 'i', 'm', 'g', '\n'};
 inline constexpr std::uint32_t kExisted = 1;
 /// Somewhere requests of one match key have different bodies.
 inline constexpr std::uint32_t kBodiesVary = 2;
+/// There are answers that begin before their request is complete.
+inline constexpr std::uint32_t kAnswersEarly = 4;
 
 /// Up to this size the checksum is always checked: it takes some 20 us.
 inline constexpr std::uint64_t kAlwaysSummed = 256 * 1024;
@@ -36,6 +38,8 @@ inline constexpr std::uint16_t kCloseAfter = 1;
 inline constexpr std::uint16_t kCloseAfterHead = 2;
 /// The server answered `Expect: 100-continue` with this, and never got the body.
 inline constexpr std::uint16_t kBeforeBody = 4;
+/// Two bits: a ResponseEnd.
+inline constexpr unsigned kEndShift = 3;
 
 /// The answer is for a request with that Range, or with a condition, alone.
 inline constexpr std::uint16_t kAsksRange = 0x4000;

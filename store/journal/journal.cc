@@ -24,6 +24,7 @@ namespace cassette {
 namespace {
 
 constexpr std::string_view kMagic = "cassjnl1";
+constexpr std::string_view kCloseMagic = "cassjnl2";
 constexpr std::string_view kAnyVersion = kMagic.substr(0, 7);
 constexpr std::size_t kHeadSize = 24;
 constexpr std::size_t kTailSize = 8;
@@ -95,6 +96,42 @@ bool decode_payload(std::string_view payload, const std::string& name, JournalRe
   if (!interaction) return false;
   record.interaction = std::move(*interaction);
   return true;
+}
+
+/// What follows the magic of a record that closes another. False: it cannot be understood.
+bool close_record(std::string_view line, std::vector<JournalRecord>& records, std::size_t offset,
+                  std::size_t size) {
+  const std::string_view session = next_word(line);
+  std::uint64_t began = 0;
+  std::int64_t pid = 0;
+  std::uint64_t sequence = 0;
+  if (!to_number(next_word(line), began) || !to_number(next_word(line), pid) ||
+      !to_number(next_word(line), sequence) || line != "closes\n") {
+    return false;
+  }
+  // Seldom far behind. Without it there is nothing to say: it was damaged, or has been merged.
+  for (auto record = records.rbegin(); record != records.rend(); ++record) {
+    if (record->sequence != sequence || record->began != began || record->pid != pid ||
+        record->session != session) {
+      continue;
+    }
+    record->interaction.closes = true;
+    record->close_offset = offset;
+    record->close_size = size;
+    break;
+  }
+  return true;
+}
+
+std::string framed(std::string_view magic, std::string_view payload) {
+  std::string bytes;
+  bytes.reserve(kHeadSize + payload.size() + kTailSize);
+  bytes.append(magic);
+  append_number(bytes, payload.size());
+  append_number(bytes, checksum(bytes, payload));
+  bytes.append(payload);
+  append_number(bytes, kHeadSize + payload.size() + kTailSize);
+  return bytes;
 }
 
 int lock(int descriptor, int operation) {
@@ -216,15 +253,15 @@ std::string encode_record(const JournalRecord& record) {
   payload.append(" ").append(std::to_string(record.pid));
   payload.append(" ").append(std::to_string(record.sequence)).append("\n");
   payload.append(interaction_to_json(record.interaction, false));
+  return framed(kMagic, payload);
+}
 
-  std::string bytes;
-  bytes.reserve(kHeadSize + payload.size() + kTailSize);
-  bytes.append(kMagic);
-  append_number(bytes, payload.size());
-  append_number(bytes, checksum(bytes, payload));
-  bytes.append(payload);
-  append_number(bytes, kHeadSize + payload.size() + kTailSize);
-  return bytes;
+std::string encode_close(const JournalRecord& record) {
+  std::string payload = record.session;
+  payload.append(" ").append(std::to_string(record.began));
+  payload.append(" ").append(std::to_string(record.pid));
+  payload.append(" ").append(std::to_string(record.sequence)).append(" closes\n");
+  return framed(kCloseMagic, payload);
 }
 
 JournalContents read_journal(std::string_view bytes, const std::string& name) {
@@ -239,13 +276,14 @@ JournalContents read_journal(std::string_view bytes, const std::string& name) {
       at = next;
       continue;
     }
+    const std::string_view magic = bytes.substr(at, kMagic.size());
+    const std::string_view payload = bytes.substr(at + kHeadSize, size - kHeadSize - kTailSize);
     JournalRecord record;
-    if (bytes.substr(at).starts_with(kMagic) &&
-        decode_payload(bytes.substr(at + kHeadSize, size - kHeadSize - kTailSize), name, record)) {
+    if (magic == kMagic && decode_payload(payload, name, record)) {
       record.offset = at;
       record.size = size;
       contents.records.push_back(std::move(record));
-    } else {
+    } else if (magic != kCloseMagic || !close_record(payload, contents.records, at, size)) {
       contents.unknown.emplace_back(at, size);
     }
     at += size;
@@ -294,7 +332,18 @@ Result<void> Journal::keep_open(const std::function<int(int fd)>& hide) {
 }
 
 Result<void> Journal::append(const JournalRecord& record) try {
-  const std::string bytes = encode_record(record);
+  return append_bytes(encode_record(record));
+} catch (const std::exception& problem) {
+  return Error{"cannot write the journal " + path_ + ": " + problem.what()};
+}
+
+Result<void> Journal::append_close(const JournalRecord& record) try {
+  return append_bytes(encode_close(record));
+} catch (const std::exception& problem) {
+  return Error{"cannot write the journal " + path_ + ": " + problem.what()};
+}
+
+Result<void> Journal::append_bytes(std::string_view bytes) {
   // Before close(): a description shared with a child that was forked past our hooks stays locked
   // else.
   auto give_back = [](const Descriptor& journal) { flock(journal.get(), LOCK_UN); };
@@ -315,8 +364,6 @@ Result<void> Journal::append(const JournalRecord& record) try {
   if (problem == 0) return {};
   cut_torn_end(path_);
   return file_error("write the journal", path_, problem);
-} catch (const std::exception& problem) {
-  return Error{"cannot write the journal " + path_ + ": " + problem.what()};
 }
 
 Result<std::optional<LockedJournal>> LockedJournal::open(const std::string& cassette_path) {

@@ -35,10 +35,15 @@ struct JournalRecord {
   /// Where it stands in the bytes it was read from.
   std::size_t offset = 0;
   std::size_t size = 0;
+  /// And the one that says of it that the server closed the connection behind it; size 0: there is none.
+  std::size_t close_offset = 0;
+  std::size_t close_size = 0;
 };
 
 /// The bytes of one record.
 std::string encode_record(const JournalRecord& record);
+/// Of one that says of `record`, which stands before it, that the server closed the connection behind it.
+std::string encode_close(const JournalRecord& record);
 
 struct JournalContents {
   std::vector<JournalRecord> records;  ///< as they stand in the file
@@ -59,6 +64,8 @@ class Journal {
   /// Opens, locks, writes, closes: nothing stays open that the program could close by accident.
   /// Makes missing directories. On an error the file holds what it held before (but for rule 2).
   Result<void> append(const JournalRecord& record);
+  /// The same for what encode_close() makes of a record that was appended.
+  Result<void> append_close(const JournalRecord& record);
 
   /// Keeps the file open for a process that is about to give up the right to open it (it changes its user).
   /// `hide` moves a descriptor out of the program's reach, or gives -1. Makes the file.
@@ -69,6 +76,7 @@ class Journal {
   void after_fork() { mutex_.unlock(); }
 
  private:
+  Result<void> append_bytes(std::string_view bytes);
   Result<Descriptor> open_to_append() const;
   Result<Descriptor> open_kept(const Error& why_not) const;
 

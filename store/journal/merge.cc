@@ -170,6 +170,7 @@ std::string remaining(const std::string& bytes, const Sorted& sorted,
   std::vector<std::pair<std::size_t, std::size_t>> places = contents.unknown;
   for (const JournalRecord* record : sorted.staying) {
     places.emplace_back(record->offset, record->size);
+    if (record->close_size != 0) places.emplace_back(record->close_offset, record->close_size);
   }
   std::sort(places.begin(), places.end());
   std::string kept;

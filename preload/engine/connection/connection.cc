@@ -83,7 +83,7 @@ void Connection::engine_end_ready(std::uint32_t events) {
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     read_engine_end(service_buffer, sizeof service_buffer);
   }
-  if ((events & EPOLLHUP) != 0) program_gone_ = true;
+  if ((events & EPOLLHUP) != 0) program_left();
   flush();
 }
 
@@ -346,7 +346,14 @@ bool Connection::owes_upstream() const {
   return conversation_->needs_upstream() && upstream_ != Upstream::kFinished;
 }
 
+/// Nobody reads any more.
+void Connection::program_left() {
+  program_gone_ = true;
+  conversation_->program_gone();
+}
+
 bool Connection::abandon() {
+  conversation_->program_gone();
   bool answers = conversation_->exchanging() && upstream_ == Upstream::kConnected;
   if (!answers && !owes_upstream()) return false;
   program_gone_ = true;
@@ -359,12 +366,12 @@ void Connection::program_exits() { conversation_->program_exits(); }
 void Connection::descriptor_closed() {
   pollfd end{sockets_.engine_end, POLLIN, 0};
   if (sockets_.engine_end < 0) {
-    program_gone_ = true;  // no event will tell
+    program_left();  // no event will tell
   } else if (poll(&end, 1, 0) == 1 && (end.revents & POLLHUP) != 0) {
     // It was the last one: the descriptors are free again when the program's close() returns.
     char buffer[kInlineRead];
     read_engine_end(buffer, sizeof buffer);
-    program_gone_ = true;
+    program_left();
     flush();
   }
 }

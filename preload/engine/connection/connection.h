@@ -105,6 +105,7 @@ class Connection {
   void flush_to_program();
   void flush_to_upstream();
   void reset_program();
+  void program_left();
   void close_engine_end();
   void leave_original();
   void watch();
@@ -127,8 +128,9 @@ class Connection {
   std::uint32_t original_events_ = 0;
   std::int64_t patience_ = 0;  ///< of the conversation's present state
   std::int64_t patience_ends_ = 0;
-  std::int64_t alone_until_ = 0;  ///< the program is gone, and its answer is still coming
-  std::int64_t look_asked_ = 0;   ///< the time that the service was given last
+  std::int64_t alone_until_ =
+      0;  ///< the program is gone, and the rest of its answer is still coming
+  std::int64_t look_asked_ = 0;  ///< the time that the service was given last
   int pending_error_ = 0;
   std::uint32_t generation_ = 0;
   std::uint32_t index_ = 0;

@@ -31,6 +31,9 @@ Conversation::~Conversation() = default;
 
 void Conversation::begin_request() {
   adopt_player();
+  body_follows_ = false;
+  recorded_.reset();
+  closes_ = false;
   began_ = wall_now();
   thread_ = this_thread_id();
 }
@@ -61,7 +64,16 @@ void Conversation::from_program(std::string_view bytes) {
 void Conversation::program_finished() {
   program_finished_ = true;
   if (channel_) return channel_->program_finished();
+  note_closing();
   work();
+}
+
+void Conversation::program_gone() {
+  if (std::exchange(program_gone_, true)) return;
+  if (channel_) return channel_->program_gone();
+  note_closing();
+  give_up();
+  if (!input_.empty()) work();  // what was pipelined is sent, as the kernel would have
 }
 
 void Conversation::from_upstream(std::string_view bytes) {
@@ -71,9 +83,11 @@ void Conversation::from_upstream(std::string_view bytes) {
   while (phase_ == Phase::kHttp && (again || !bytes.empty())) {
     again = false;
     if (!exchange_.active || exchange_.response_complete) {
+      if (program_gone_) return;  // an answer that nobody waits for
       relay("the server sent bytes that answer no request");
       break;
     }
+    if (!response_parser_.in_message()) note_message_begin();
     std::uint64_t before = response_parser_.in_message() ? response_parser_.body_size() : 0;
     ParseProgress progress = response_parser_.feed(bytes);
     note_piece(before, response_parser_.body_size());
@@ -83,10 +97,14 @@ void Conversation::from_upstream(std::string_view bytes) {
         broken_response();
         continue;
       case ParseEvent::kHeaders:
+        if (!response_parser_.interim()) note_head();
         again = true;
         break;
       case ParseEvent::kComplete:
-        if (response_parser_.interim()) break;
+        if (response_parser_.interim()) {
+          note_informational();
+          break;
+        }
         record_response();  // in the journal before its last byte reaches the program
         exchange_.response_complete = true;
         break;
@@ -108,27 +126,28 @@ void Conversation::upstream_finished() {
     ends_program_ = true;
     return;
   }
+  if (phase_ == Phase::kHeld) return;
   if (exchange_.active && !exchange_.response_complete) {
     if (response_parser_.finish() == ParseEvent::kComplete) {
       record_response();
     } else {
-      not_recorded("the server closed the connection before its response was complete");
+      record_cut(ResponseEnd::kEof, kEofError);
     }
+  } else if (phase_ == Phase::kHttp && !exchange_.active) {
+    note_upstream_closed();
+    if (upstream_over_) return;
   }
   end();
 }
 
 void Conversation::upstream_failed(int error, bool told) {
   if (channel_) return channel_->upstream_failed(error);
-  if (phase_ == Phase::kEnded) return;
-  if (!told && exchange_.active && !exchange_.response_complete && exchange_.records) {
-    // Without a byte of an answer the error is the answer.
-    if (exchange_.request_complete && !response_parser_.in_message()) {
-      record_error(error);
-    } else {
-      not_recorded(std::string("the connection to the server failed (") + strerrordesc_np(error) +
-                   ")");
-    }
+  if (phase_ == Phase::kEnded || phase_ == Phase::kHeld) return;
+  if (!told && exchange_.active && !exchange_.response_complete) {
+    const char* name = strerrorname_np(error);
+    record_cut(ResponseEnd::kReset, name != nullptr ? name : "ECONNRESET");
+  } else if (phase_ == Phase::kHttp && !exchange_.active) {
+    note_upstream_closed();
   }
   reset_error_ = error;
   end();
@@ -136,10 +155,10 @@ void Conversation::upstream_failed(int error, bool told) {
 
 void Conversation::program_exits() {
   if (channel_) return channel_->program_exits();
-  if (exchange_.active && !exchange_.response_complete) {
-    not_recorded("the program went away before the response was complete");
-    note_exchange();
-  }
+  program_gone();
+  if (!exchange_.active) return;
+  if (!exchange_.response_complete) record_cut(ResponseEnd::kOpen, kSilenceError);
+  note_exchange();
 }
 
 void Conversation::deadline_passed() {
@@ -171,8 +190,10 @@ void Conversation::work() {
   }
   if (!program_finished_ || !input_.empty() || phase_ == Phase::kEnded) return;
   if (channel_) return channel_->program_finished();
-  if (phase_ == Phase::kRelay || exchange_.active) {
+  if (phase_ == Phase::kRelay || exchange_.active || program_gone_) {
     ends_upstream_ = true;  // a half-close: the server may still answer
+  } else if (phase_ == Phase::kHeld) {
+    return;
   } else if (request_parser_.in_message() && terms_.policy == UpstreamPolicy::kAtConnect) {
     to_upstream_.add_copy(raw_);  // the server gets what it would have got
     relay("the program closed within a request");

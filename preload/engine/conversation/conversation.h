@@ -6,16 +6,19 @@
 //                    -> channel  (a tunnel through a proxy: tunnel.h)
 //            -> channel          (TLS: secure_channel.h; a conversation of its own is inside)
 //            -> relay
+//            -> held             (nothing more is said: a recorded silence, or an answer without an end)
 //            -> ended            (refused; and where all the others lead)
 //
 // In `http`, one exchange at a time: what the program pipelines behind a forwarded request waits in
-// `input_` until its response is complete.
+// `input_` until its response is complete. How requests are taken and forwarded is in http.cc, how answers are
+// played in playing.cc, what is recorded of the real ones in recording.cc.
 //
 // Not thread-safe: the connection's lock is held around every call.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,7 +62,10 @@ class Conversation {
   void from_program(std::string_view bytes);
   /// No more bytes will come from the program; it may still read.
   void program_finished();
-  /// The process ends with this connection open, or nobody waits for an answer any more.
+  /// The program has closed its end, or exits: it reads no more. What it asked for and got nothing of is recorded as
+  /// that.
+  void program_gone();
+  /// Behind program_gone(): nobody waits any longer for an answer that had begun.
   void program_exits();
   void from_upstream(std::string_view bytes);
   void upstream_finished();
@@ -94,18 +100,43 @@ class Conversation {
   bool exchanging() const;
 
  private:
-  enum class Phase { kSniffing, kHttp, kChannel, kRelay, kEnded };
+  enum class Phase { kSniffing, kHttp, kChannel, kRelay, kHeld, kEnded };
   static constexpr std::size_t kEnough = 256 * 1024;
+  static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+  /// How the body of a response has come so far.
+  struct Course {
+    std::vector<Piece> pieces;
+    Piece newest;  ///< also what was too close to another to be a piece
+    std::uint64_t size = 0;
+  };
 
   /// The request that is being forwarded, and its response as far as it is known.
   struct Exchange {
     bool active = false;
     bool records = true;
-    std::int64_t began_steady = 0;  ///< nanoseconds, for the pieces
+    /// Nanoseconds. When the request was sent: its last byte, or its head where an answer began before that.
+    std::int64_t sent = 0;
     bool recorded = false;
     bool request_complete = false;
     bool response_complete = false;
-    std::vector<Piece> pieces;
+    bool has_begun = false;           ///< anything of an answer came
+    bool has_head = false;            ///< of the final response
+    bool continued = false;           ///< the server said 100, and the request had asked for that
+    std::uint32_t message_began = 0;  ///< the first byte of what is being read, milliseconds
+    std::uint32_t first_byte = 0;     ///< and of the final response
+    std::vector<InformationalResponse> informational;
+    Course course;
+    std::optional<Course> seen;  ///< as it was when the program left
+  };
+
+  /// The answer that is being played while its request is still coming.
+  struct Playing {
+    bool active = false;
+    PlayedResponse response;
+    std::size_t next = 0;  ///< of its pieces
+    Output::Time began = 0;
+    Output::Time last = 0;  ///< when the last one goes out
   };
 
   void begin_request();
@@ -122,16 +153,38 @@ class Conversation {
   void open_tunnel(std::string request);
   void request_complete();
   bool decide();
+  bool awaits_body_or_request() const;
+  bool settle_body(std::string_view bytes);
+  void next_request_instead_of_body();
+  // playing.cc
   void play(const Decision& decision);
-  void queue(const PlayedResponse& response);
+  bool play_early();
+  void begin_playing(const PlayedResponse& response);
+  void play_on(std::uint64_t request_bytes);
+  void finish_playing();
+  void hold();
   void miss(const Decision& decision, std::string_view detail);
   void answer_miss(const RequestView& request, const Decision& decision, std::string_view detail);
+  // http.cc again
   void begin_exchange(bool records);
+  void request_sent();
   void finish_exchange();
+  void meet_closed_connection();
+  // recording.cc
   Interaction interaction() const;
-  void record_response();
-  void record_error(int error);
+  void note_message_begin();
+  void note_head();
+  void note_informational();
   void note_piece(std::uint64_t before, std::uint64_t after);
+  std::uint32_t milliseconds_since_sent() const;
+  bool came_with_head() const;
+  void record_response();
+  void record_cut(ResponseEnd end, std::string_view error);
+  void record_error(std::string_view error);
+  void record(Interaction interaction);
+  void give_up();
+  void note_upstream_closed();
+  void note_closing();
   void note(const RequestView& request, HistoryOutcome outcome, const Decision& decision,
             int status);
   void note_exchange();
@@ -159,11 +212,21 @@ class Conversation {
   std::int64_t began_ = 0;   ///< the current request: nanoseconds since 1970
   std::int32_t thread_ = 0;  ///< and the thread that wrote its first bytes
   bool decided_ = false;
-  bool answered_ = false;  ///< the current request, before its end
+  bool answered_ = false;      ///< the current request, before its end
+  bool body_follows_ = false;  ///< its body comes, although it was answered without
   Decision decision_;
   Exchange exchange_;
+  Playing playing_;
   std::string scratch_;  ///< for responses that have to be framed anew
   bool program_finished_ = false;
+  bool program_gone_ = false;
+  bool end_announced_ =
+      false;  ///< an answer, or its request, said that no other follows on the connection
+  bool upstream_over_ = false;  ///< the server closed the connection between two requests
+  /// The answer that was recorded last, and when; nothing: another request came, or it is not recorded.
+  std::optional<RecordName> recorded_;
+  std::int64_t recorded_at_ = 0;
+  bool closes_ = false;               ///< the server closed the connection right behind it
   std::unique_ptr<Channel> channel_;  ///< in `channel`
   Output to_program_;
   Output to_upstream_;

@@ -67,6 +67,10 @@ void SecureChannel::program_finished() {
   }
 }
 
+void SecureChannel::program_gone() {
+  if (inner_) inner_->program_gone();
+}
+
 void SecureChannel::program_exits() {
   if (inner_) inner_->program_exits();
   if (!failed_ && !heard_ && !leaf_.empty()) program_lost_interest();
@@ -247,7 +251,7 @@ void SecureChannel::tell(const std::string& message) const {
 /// After an alert comes the end of the stream.
 int SecureChannel::reset_error() const {
   if (failed_) return reset_error_;
-  return inner_ ? inner_->reset_error() : 0;
+  return inner_ && inner_->to_program().empty() ? inner_->reset_error() : 0;
 }
 
 void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time now) {

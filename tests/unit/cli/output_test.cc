@@ -182,6 +182,22 @@ TEST(ShowText, BinaryBodyAndNetworkError) {
               HasSubstr("---\nnetwork error ECONNREFUSED\n"));
 }
 
+TEST(ShowText, HowAnAnswerCameAndEnded) {
+  Interaction interaction = sample();
+  interaction.informational.push_back({103, "Early Hints", {}, 0});
+  interaction.informational[0].headers.add("Link", "</a>");
+  EXPECT_THAT(interaction_text(interaction, 1, false),
+              HasSubstr("---\nHTTP/1.1 103 Early Hints\nLink: </a>\n\nHTTP/1.1 200 OK\n"));
+  interaction.closes = true;
+  EXPECT_THAT(interaction_text(interaction, 1, false),
+              HasSubstr("[then the server closed the connection]\n"));
+  interaction.end = ResponseEnd::kOpen;
+  EXPECT_THAT(interaction_text(interaction, 1, false), HasSubstr("[the program left here"));
+  interaction.error = kSilenceError;
+  EXPECT_THAT(interaction_text(interaction, 1, false),
+              HasSubstr("---\nthe program gave up waiting for an answer (SILENCE)\n"));
+}
+
 TEST(Body, ContentCodingIsUndone) {
   // gzip of "hello"
   const std::string gzip(

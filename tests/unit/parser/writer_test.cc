@@ -63,6 +63,40 @@ TEST(WriteResponse, EndsABodyWithTheConnectionWhenThatWasSo) {
             "HTTP/1.1 200 R\r\nTransfer-Encoding: gzip\r\n\r\nabc<close>");
 }
 
+TEST(WriteResponse, EndsABodyWithTheConnectionWhereNothingSaysHowLongItIs) {
+  ResponseTarget target;
+  target.until_close = true;
+  ResponseMessage response;
+  response.status = 200;
+  response.reason = "OK";
+  response.body = "body";
+  WireResponse wire = write_response(response, target);
+  EXPECT_EQ(wire.bytes, "HTTP/1.1 200 OK\r\n\r\nbody");
+  EXPECT_TRUE(wire.close_after);
+  // `identity` says it too, whoever recorded it.
+  response.headers.add("Transfer-Encoding", "identity");
+  wire = write_response(response, {});
+  EXPECT_EQ(wire.bytes, "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nbody");
+  EXPECT_TRUE(wire.close_after);
+}
+
+TEST(WriteResponse, LeavesCutShortWhatWas) {
+  ResponseTarget target;
+  target.cut_short = true;
+  ResponseMessage response;
+  response.status = 200;
+  response.reason = "OK";
+  response.body = "body";
+  ResponseMessage chunked = response;
+  response.headers.add("Content-Length", "100");
+  EXPECT_EQ(write_response(response, target).bytes,
+            "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbody");
+  chunked.headers.add("Transfer-Encoding", "chunked");
+  chunked.trailers.add("T", "v");
+  EXPECT_EQ(write_response(chunked, target).bytes,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n");
+}
+
 TEST(WriteResponse, WritesChunksAsTheyWereRecorded) {
   ResponseMessage message = response(200, {{"Transfer-Encoding", "chunked"}}, "abcdef");
   message.trailers.add("T", "u");

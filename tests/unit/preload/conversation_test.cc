@@ -1,91 +1,9 @@
-// A connection without a socket: what goes to the program and to the server, byte for byte, with a real
-// player on a real cassette in a temporary directory.
-#include "preload/engine/conversation/conversation.h"
-
-#include <gtest/gtest.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <filesystem>
-#include <memory>
-
-#include "store/cassette.h"
-#include "store/log.h"
+// How a conversation gets from what the program sends to what it receives; what comes behind an answer is in
+// endings_test.cc.
+#include "tests/unit/preload/conversation_fixture.h"
 
 namespace cassette {
 namespace {
-
-constexpr char kGet[] = "GET /a HTTP/1.1\r\nHost: h.example\r\n\r\n";
-constexpr char kAnswer[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-
-class ConversationTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = std::filesystem::temp_directory_path() / "conversation-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-    settings_.cassette = folder_ + "/c.yaml";
-    settings_.runtime_dir = folder_ + "/run";
-    settings_.state_dir = folder_ + "/state";
-    configure_log(LogLevel::kOff, "");
-  }
-  void TearDown() override {
-    finish_session();
-    std::filesystem::remove_all(folder_);
-  }
-
-  /// A new session: what earlier ones recorded is in the cassette.
-  void finish_session() {
-    conversation_.reset();
-    if (deck_) deck_->leave();
-    deck_.reset();
-  }
-
-  Conversation& open(RecordMode mode = RecordMode::kOnce) {
-    if (!deck_) {
-      settings_.mode = mode;
-      deck_ = std::make_unique<Deck>(settings_, "");
-    }
-    Conversation::Terms terms;
-    terms.host = "h.example";
-    terms.port = 80;
-    terms.policy = deck_->current()->upstream_policy(terms.host, terms.port);
-    terms.may_relay = deck_->current()->may_relay();
-    terms.reset_on_miss = settings_.on_miss == OnMiss::kReset;
-    terms.replay_speed = settings_.replay_speed;
-    conversation_ = std::make_unique<Conversation>(*deck_, terms);
-    return *conversation_;
-  }
-
-  static std::string drain(Output& output) {
-    std::string all;
-    for (auto front = output.front(0); !front.empty(); front = output.front(0)) {
-      all.append(front);
-      output.consume(front.size());
-    }
-    return all;
-  }
-  std::string program() { return drain(conversation_->to_program()); }
-  std::string upstream() { return drain(conversation_->to_upstream()); }
-
-  void record(std::string_view request, std::string_view answer) {
-    Conversation& conversation = open();
-    conversation.from_program(request);
-    conversation.from_upstream(answer);
-    finish_session();
-  }
-
-  std::vector<Interaction> recorded() {
-    finish_session();
-    auto cassette = load_cassette(settings_.cassette);
-    EXPECT_TRUE(cassette.ok()) << cassette.error().message;
-    return cassette.ok() ? cassette->interactions : std::vector<Interaction>{};
-  }
-
-  std::string folder_;
-  Settings settings_;
-  std::unique_ptr<Deck> deck_;
-  std::unique_ptr<Conversation> conversation_;
-};
 
 TEST_F(ConversationTest, PassesARecordedExchangeOnUnchanged) {
   Conversation& conversation = open();
@@ -187,17 +105,6 @@ TEST_F(ConversationTest, EndsBehindAnUntilCloseResponse) {
   replaying.from_program(kGet);
   EXPECT_EQ(program(), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it");
   EXPECT_TRUE(replaying.ends_program());
-}
-
-TEST_F(ConversationTest, DoesNotRecordAResponseThatWasCutShort) {
-  Conversation& conversation = open();
-  conversation.from_program(kGet);
-  conversation.from_upstream("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
-  conversation.upstream_finished();
-  EXPECT_TRUE(conversation.ends_program());
-  EXPECT_EQ(program(), "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
-  finish_session();
-  EXPECT_FALSE(cassette_exists(settings_.cassette));
 }
 
 TEST_F(ConversationTest, PassesGarbageFromTheServerOnUnrecorded) {
@@ -532,31 +439,6 @@ TEST_F(ConversationTest, RecordsAnAnswerThatComesBeforeTheRequestIsComplete) {
   conversation.from_program("67890");
   EXPECT_EQ(upstream(), head + "67890");
   EXPECT_EQ(recorded().at(0).response.status, 413);
-}
-
-TEST_F(ConversationTest, PlaysWithTheRecordedDelays) {
-  auto cassette = Cassette{};
-  Interaction interaction;
-  interaction.request.method = "GET";
-  interaction.uri = "http://h.example/a";
-  interaction.response.status = 200;
-  interaction.response.reason = "OK";
-  interaction.response.headers.add("Transfer-Encoding", "chunked");
-  interaction.response.body = "firstsecond";
-  interaction.chunks = {{0, 50}, {5, 200}};
-  cassette.interactions.push_back(interaction);
-  ASSERT_TRUE(save_cassette(settings_.cassette, cassette).ok());
-  settings_.replay_speed = 1;
-  Conversation& conversation = open(RecordMode::kNone);
-  conversation.from_program(kGet);
-  Output& output = conversation.to_program();
-  EXPECT_TRUE(output.front(0).empty());
-  std::int64_t first = output.next_due();
-  std::string head(output.front(first));
-  EXPECT_NE(head.find("first"), std::string::npos);
-  EXPECT_EQ(head.find("second"), std::string::npos);
-  output.consume(head.size());
-  EXPECT_NEAR(static_cast<double>(output.next_due() - first), 150e6, 1);
 }
 
 }  // namespace

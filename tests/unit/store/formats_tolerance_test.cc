@@ -153,6 +153,22 @@ TEST(Tolerance, PiecesThatNoLongerFitAnEditedBodyAreDropped) {
       "c.yaml:11: response.chunks is no list of [offset, milliseconds] in ascending order");
 }
 
+TEST(Tolerance, PiecesMayHaveAThirdNumber) {
+  std::string pieces = "    chunks: [[0, 1, 7], [1, 2]]\n";
+  EXPECT_EQ(only(cassette_with(kRequest, kResponse + pieces)).chunks,
+            (std::vector<Piece>{{0, 1, 7}, {1, 2}}));
+}
+
+TEST(Refusal, AnInformationalStatusIsNoAnswer) {
+  for (const char* code : {"100", "102", "103"}) {
+    const std::string response = std::string("    body: {string: ''}\n    headers: {}\n") +
+                                 "    status: {code: " + code + ", message: x}\n";
+    EXPECT_EQ(error_of(cassette_with(kRequest, response)),
+              "c.yaml:8: response.status.code is " + std::string(code) +
+                  ", which is no final answer: it goes to response.informational");
+  }
+}
+
 TEST(Refusal, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(error_of(""), "c.yaml: an empty file: a cassette has `interactions`");
   EXPECT_EQ(

@@ -115,18 +115,55 @@ TEST_F(ImageTest, ARecordedErrorHasNoResponse) {
 TEST_F(ImageTest, PiecesLeadIntoTheWire) {
   Interaction plain = interaction("http://a/1", "0123456789");
   plain.chunks = {{0, 5}, {4, 20}, {99, 30}};
+  plain.first_byte_milliseconds = 3;
   Interaction chunked = plain;
   chunked.response.headers.add("Transfer-Encoding", "chunked");
   Image image = make({plain, chunked});
   for (std::uint32_t i : {0u, 1u}) {
     auto pieces = image.pieces(i);
-    ASSERT_EQ(pieces.size(), 2u) << i;
-    EXPECT_EQ(pieces[0].offset, 0u);
-    EXPECT_EQ(pieces[0].milliseconds, 5u);
-    EXPECT_EQ(pieces[1].milliseconds, 20u);
+    ASSERT_EQ(pieces.size(), 3u) << i;
+    EXPECT_EQ(pieces[0].offset, 0u);  // the head
+    EXPECT_EQ(pieces[0].milliseconds, 3u);
+    EXPECT_EQ(pieces[1].offset, image.wire_head(i).size());
+    EXPECT_EQ(pieces[1].milliseconds, 5u);
+    EXPECT_EQ(pieces[2].milliseconds, 20u);
   }
-  EXPECT_EQ(image.wire(0).substr(image.pieces(0)[1].offset), "456789");
-  EXPECT_EQ(image.wire(1).substr(image.pieces(1)[1].offset), "6\r\n456789\r\n0\r\n\r\n");
+  EXPECT_EQ(image.wire(0).substr(image.pieces(0)[2].offset), "456789");
+  EXPECT_EQ(image.wire(1).substr(image.pieces(1)[2].offset), "6\r\n456789\r\n0\r\n\r\n");
+}
+
+TEST_F(ImageTest, WhatComesAtOnceHasNoPieces) {
+  Interaction plain = interaction("http://a/1", "0123456789");
+  plain.chunks = {{0, 0}};
+  EXPECT_TRUE(make({plain}).pieces(0).empty());
+}
+
+TEST_F(ImageTest, InformationalAnswersStandInFrontOfTheHead) {
+  Interaction hinted = interaction("http://a/1", "body");
+  hinted.informational.push_back({103, "Early Hints", {}, 20});
+  hinted.informational[0].headers.add("Link", "</a.css>");
+  hinted.first_byte_milliseconds = 50;
+  Image image = make({hinted});
+  const std::string hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+  EXPECT_TRUE(image.wire_head(0).starts_with(hints));
+  EXPECT_TRUE(image.wire(0).ends_with("\r\n\r\nbody"));
+  const auto pieces = image.pieces(0);
+  ASSERT_EQ(pieces.size(), 2u);
+  EXPECT_EQ(pieces[0].milliseconds, 20u);
+  EXPECT_EQ(pieces[1].offset, hints.size());
+  EXPECT_EQ(pieces[1].milliseconds, 50u);
+}
+
+TEST_F(ImageTest, KnowsHowAnAnswerEnded) {
+  std::vector<Interaction> all(4, interaction("http://a/1", "body"));
+  all[1].end = ResponseEnd::kEof;
+  all[2].end = ResponseEnd::kReset;
+  all[3].end = ResponseEnd::kOpen;
+  Image image = make(all);
+  for (std::uint32_t i = 0; i < all.size(); ++i) EXPECT_EQ(image.end(i), all[i].end) << i;
+  EXPECT_FALSE(image.answers_early());
+  all[0].chunks = {{0, 0, 3}};
+  EXPECT_TRUE(make(all).answers_early());
 }
 
 TEST_F(ImageTest, AFileOfAnotherVersionOrCutShortIsAnError) {

@@ -123,6 +123,22 @@ TEST_F(JournalTest, DamageInTheMiddleTakesOneRecord) {
 }
 
 // XXH64 of a record whose version is another: made by the frame's rules, not by the writer's code.
+TEST_F(JournalTest, WhatIsKnownOfARecordAfterwardsIsSaidOfThatOneAlone) {
+  Journal writer(cassette());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(writer.append(record(std::to_string(i), i)).ok());
+  ASSERT_TRUE(writer.append_close(record("", 1)).ok());
+  ASSERT_TRUE(writer.append_close(record("", 7)).ok());  // of one that is not there
+  JournalContents read_back = contents();
+  ASSERT_EQ(read_back.records.size(), 3u);
+  EXPECT_TRUE(read_back.unknown.empty());
+  EXPECT_EQ(read_back.damaged_bytes, 0u);
+  EXPECT_EQ(read_back.whole_end, read(journal()).size());
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(read_back.records[i].interaction.closes, i == 1) << i;
+    EXPECT_EQ(read_back.records[i].close_size != 0, i == 1) << i;
+  }
+}
+
 TEST_F(JournalTest, RecordsOfALaterVersionAreKeptAsTheyAre) {
   std::string one = encode_record(record("one", 1)), later = encode_record(record("later", 2));
   later[7] = '2';
