@@ -1,8 +1,8 @@
-// How HttpParser reads the lines of a response, which are taken as clients take them (http_parser.h has the list). llhttp
-// refuses most of what is tolerated here, so it is shown each line in a form that it knows: a status line of its own
-// making, fields that are all called `x`, line ends without CR. Names, status line and Content-Length are read here;
-// folding, values and the end of the head are left to llhttp. It must not make two messages out of what a client takes
-// for one: where clients differ about the end of a body, the response is refused.
+// How HttpParser reads the lines of a response, which are taken as clients take them (http_parser.h has
+// the list). llhttp refuses most of what is tolerated here, so it is shown each line in a form that it knows: a
+// status line of its own making, fields that are all called `x`, line ends without CR. Names, status line and
+// Content-Length are read here; folding, values and the end of the head are left to llhttp. It must not make two
+// messages out of what a client takes for one: where clients differ about the end of a body, the response is refused.
 #include <algorithm>
 #include <limits>
 #include <utility>

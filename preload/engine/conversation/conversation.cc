@@ -343,7 +343,9 @@ bool Conversation::exchanging() const {
 std::int64_t Conversation::patience() const {
   if (channel_) return channel_->patience();
   if (phase_ != Phase::kSniffing || program_finished_) return 0;
-  if (!input_.empty()) return kLinePatience;
+  // A line that was cut too early would be let out as another protocol.
+  const bool replays = terms_.policy == UpstreamPolicy::kNever;
+  if (!input_.empty()) return replays ? kSilencePatience : kLinePatience;
   return terms_.may_relay ? 0 : kSilencePatience;
 }
 

@@ -160,6 +160,22 @@ TEST_F(ConversationTest, WaitsForAnIncompleteFirstLineUntilItsDeadline) {
   EXPECT_EQ(upstream(), "PING");
 }
 
+TEST_F(ConversationTest, WaitsLongerWhereALineThatWasCutTooEarlyWouldLeak) {
+  Conversation& recording = open();
+  recording.from_program("GE");
+  const std::int64_t short_patience = recording.patience();
+  finish_session();
+  record(kGet, kAnswer);
+  Conversation& replaying = open();  // once, with a cassette
+  replaying.from_program("GE");
+  EXPECT_GT(replaying.patience(), short_patience);
+  replaying.from_program("T /a");
+  replaying.deadline_passed();  // by now it can be nothing else
+  EXPECT_EQ(replaying.patience(), 0);
+  replaying.from_program(" HTTP/1.1\r\nHost: h.example\r\n\r\n");
+  EXPECT_EQ(program(), kAnswer);
+}
+
 TEST_F(ConversationTest, RefusesAProgramThatWaitsForTheServerToSpeakWhereNothingMayGoOut) {
   Conversation& conversation = open(RecordMode::kNone);
   EXPECT_GT(conversation.patience(), 0);
