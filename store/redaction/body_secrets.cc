@@ -46,6 +46,16 @@ std::optional<Writing> utf16_of(std::string_view body) {
   return std::nullopt;
 }
 
+/// How long the line before the first chunk of `aws-chunked` is: a size, and perhaps `;chunk-signature=...`. 0: there is none.
+std::size_t aws_chunk_line(std::string_view body) {
+  std::size_t digits = 0;
+  while (digits < body.size() && digits < 9 && hex_digit(body[digits]) >= 0) ++digits;
+  const std::size_t end = body.substr(0, 128).find("\r\n");
+  const bool is_line = digits > 0 && digits < 9 && end != std::string_view::npos &&
+                       (end == digits || body.substr(digits).starts_with(";chunk-signature="));
+  return is_line ? end + 2 : 0;
+}
+
 class Finder {
  public:
   Finder(const Redactor& redactor, std::string_view body, Side side, Taken* taken, int depth)
@@ -54,6 +64,7 @@ class Finder {
   std::vector<Edit> take() { return std::move(edits_); }
 
   void find(std::string_view content_type, std::size_t begin, std::size_t end, int depth) {
+    begin += aws_chunk_line(body_.substr(begin, end - begin));
     const std::string_view text = body_.substr(begin, end - begin);
     if (const auto utf16 = utf16_of(text); utf16 && depth_ < kMostNested) {
       const std::size_t mark = text[0] == '\xff' || text[0] == '\xfe' ? 2 : 0;

@@ -386,8 +386,9 @@ inline void setting_error(char* out, std::size_t size, const char* source,
   if (changes_defaults(setting.kind)) {
     const bool plus =
         !for_each_item(value, [](const char* item, std::size_t) { return item[0] != '+'; });
-    format = plus ? "%s: unknown value \"%.200s\": leave the + out, names are added anyway; allowed: %s"
-                  : "%s: \"%.200s\" has what cannot be a name; allowed: %s";
+    format =
+        plus ? "%s: unknown value \"%.200s\": leave the + out, names are added anyway; allowed: %s"
+             : "%s: \"%.200s\" has what cannot be a name; allowed: %s";
   }
   std::snprintf(out, size, format, source, value, setting.allowed);
 }

@@ -3,6 +3,7 @@
 #include "store/redaction/redaction.h"
 
 #include "store/redaction/body_secrets.h"
+#include "store/redaction/known_secrets.h"
 #include "tests/fuzz/input.h"
 
 using cassette::fuzzing::must;
@@ -22,10 +23,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
          "edits ascend, do not overlap and lie inside");
     position = edit.offset + edit.length;
   }
-  const std::string redacted = redactor.redact_body(type, body);
-  must(redactor.redact_body(type, redacted) == redacted, "no secret is left in the body");
-  const std::string field = redactor.redact_header(name, value);
-  must(redactor.redact_header(name, field) == field, "no secret is left in the header");
+  for (const cassette::Side side : {cassette::Side::kRequest, cassette::Side::kResponse}) {
+    const std::string redacted = redactor.redact_body(type, body, side);
+    must(redactor.redact_body(type, redacted, side) == redacted, "no secret is left in the body");
+    const std::string field = redactor.redact_header(name, value, side);
+    must(redactor.redact_header(name, field, side) == field, "no secret is left in the header");
+  }
 
   cassette::Interaction interaction;
   interaction.uri = "http://a/";
@@ -37,7 +40,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t offset = 0; offset < body.size(); offset += 7) {
     interaction.chunks.push_back({offset, 1});
   }
-  redactor.redact(interaction);
+  cassette::KnownSecrets known("");
+  redactor.redact(interaction, &known);
+  for (const cassette::Edit& edit : known.find(interaction.response.body)) {
+    must(edit.offset + edit.length <= interaction.response.body.size(), "an edit lies inside");
+  }
   std::uint64_t last = 0;
   for (const cassette::Piece& piece : interaction.chunks) {
     must(piece.offset >= last && piece.offset <= interaction.response.body.size(),

@@ -166,7 +166,7 @@ TEST_F(ControlTest, TheHistoryHasEveryRequestRedacted) {
   static const Headers kNone;
   RequestView request;
   request.method = "GET";
-  request.uri = *parse_uri("http://a:80/1?token=geheim&x=1");
+  request.uri = *parse_uri("http://a:80/1?password=geheim&x=1");
   request.headers = &kNone;
   player->handled(request, {HistoryOutcome::kMissed,
                             {Decision::Kind::kMiss, MissReason::kUsedUp, 0},
@@ -178,7 +178,7 @@ TEST_F(ControlTest, TheHistoryHasEveryRequestRedacted) {
   ASSERT_TRUE(history.ok() && *history);
   ASSERT_EQ((*history)->entries.size(), 1u);
   const HistoryEntry& entry = (*history)->entries[0];
-  EXPECT_EQ(entry.uri, "http://a/1?token=<redacted>&x=1");
+  EXPECT_EQ(entry.uri, "http://a/1?password=<redacted>&x=1");
   EXPECT_EQ(entry.method, "GET");
   EXPECT_EQ(entry.pid, getpid());
   EXPECT_EQ(entry.tid, gettid());

@@ -238,9 +238,10 @@ TEST_F(PlayerTest, ARecordedErrorIsPlayed) {
 // ---- misses ----
 
 TEST_F(PlayerTest, AMissNamesTheClosestAndHidesSecrets) {
-  save({interaction("http://a/users?page=1&token=x", "one"), interaction("http://b/other", "two")});
+  save({interaction("http://a/users?page=1&password=x", "one"),
+        interaction("http://b/other", "two")});
   auto player = open(RecordMode::kNone);
-  std::string text = uri_after(*player, "http://a/users?page=2&token=geheim");
+  std::string text = uri_after(*player, "http://a/users?page=2&password=geheim");
   EXPECT_TRUE(
       text.starts_with("HTTP/1.1 599 Cassette Miss\r\nX-Cassette-Miss: no such request\r\n"
                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: "));
@@ -325,7 +326,7 @@ TEST_F(PlayerTest, MissingDirectoriesAreMadeWithTheFirstRecord) {
 
 TEST_F(PlayerTest, WhatIsRecordedIsRedacted) {
   auto player = open(RecordMode::kOnce);
-  Interaction secret = interaction("http://a/1?token=geheim", "one");
+  Interaction secret = interaction("http://a/1?password=geheim", "one");
   secret.request.headers.add("Authorization", "Bearer geheim");
   ASSERT_TRUE(player->record(secret).ok());
   EXPECT_EQ(read(journal()).find("geheim"), std::string::npos);

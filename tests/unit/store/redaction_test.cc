@@ -569,6 +569,8 @@ TEST(Redaction, JsonIsFoundWhateverItIsCalledAndHoweverItIsWritten) {
        "a=1&payload=%7B%22password%22%3A%22<redacted>%22%7D"},
       {"text/plain", "the password=hunter2 is wrong", "the password=hunter2 is wrong"},
       // the chunks of an upload to S3 stay
+      {"binary/octet-stream", "16\r\n{\"password\":\"hunter2\"}\r\n0\r\n",
+       "16\r\n{\"password\":\"<redacted>\"}\r\n0\r\n"},
       {"application/json",
        "16;chunk-signature=ab12\r\n{\"password\":\"hunter2\"}\r\n0;chunk-signature=cd\r\n",
        "16;chunk-signature=ab12\r\n{\"password\":\"<redacted>\"}\r\n0;chunk-signature=cd\r\n"},

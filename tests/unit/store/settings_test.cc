@@ -29,6 +29,10 @@ GetEnvironment reader(const Environment& environment) {
   };
 }
 
+bool holds(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 class SettingsTest : public testing::Test {
  protected:
   SettingsTest() {
@@ -156,14 +160,17 @@ TEST_F(SettingsTest, EveryVariableHasAnEffect) {
        [](const Settings& s) { return s.ignore_hosts.contains("x.b.test", 81); }},
       {"CASSETTE_ONLY_HOSTS", "[::1]:8080",
        [](const Settings& s) { return s.only_hosts.contains("::1", 8080); }},
-      {"CASSETTE_FILTER_HEADERS", "X-One, Two",
+      {"CASSETTE_FILTER_HEADERS", "=X-One, Two",
        [](const Settings& s) {
          return s.filter_headers == std::vector<std::string>{"two", "x-one"};
        }},
       {"CASSETTE_FILTER_HEADERS", "", [](const Settings& s) { return s.filter_headers.empty(); }},
       {"CASSETTE_FILTER_QUERY", "", [](const Settings& s) { return s.filter_query.empty(); }},
       {"CASSETTE_FILTER_BODY", "Pin",
-       [](const Settings& s) { return s.filter_body == std::vector<std::string>{"pin"}; }},
+       [](const Settings& s) {
+         return s.filter_body.size() == default_filter_body().size() + 1 &&
+                holds(s.filter_body, "pin") && holds(s.filter_body, "password");
+       }},
       {"CASSETTE_CONTEXT", "branch=main, run=a=b",
        [](const Settings& s) {
          return s.context == std::map<std::string, std::string>{{"branch", "main"}, {"run", "a=b"}};
@@ -244,6 +251,17 @@ TEST_F(SettingsTest, ABadValueIsAnErrorThatNamesVariableValueAndWhatIsAllowed) {
       {"CASSETTE_LOG", "info:"},
       {"CASSETTE_TEMPLATE", "common"},
       {"CASSETTE_TLS_INSECURE_HOSTS", "a.test:x"},
+      {"CASSETTE_FILTER_HEADERS", "+X-Trace-Id"},
+      {"CASSETTE_FILTER_HEADERS", "X-A,=X-B"},
+      {"CASSETTE_FILTER_HEADERS", "X Trace"},
+      {"CASSETTE_FILTER_HEADERS", "X-A: b"},
+      {"CASSETTE_FILTER_HEADERS", "=+X-A"},
+      {"CASSETTE_FILTER_HEADERS", "-"},
+      {"CASSETTE_FILTER_QUERY", "+nonce"},
+      {"CASSETTE_FILTER_QUERY", "a,=b"},
+      {"CASSETTE_FILTER_BODY", "my pin"},
+      {"CASSETTE_FILTER_BODY", "a\x01"},
+      {"CASSETTE_FILTER_BODY", "?pin"},
   };
   for (const auto& [variable, value] : cases) {
     const std::string message = error({{variable, value}});
@@ -266,7 +284,7 @@ TEST_F(SettingsTest, AFeatureThatDoesNotExistYetIsAnErrorNotSilence) {
 TEST_F(SettingsTest, AnEmptyValueCountsAsNotSet) {
   Environment environment;
   for (const SettingName& setting : kSettings) {
-    if (setting.kind != SettingKind::kNames) environment[setting.environment] = "";
+    if (!changes_defaults(setting.kind)) environment[setting.environment] = "";
   }
   const Settings s = loaded(environment);
   EXPECT_EQ(s.cassette, "cassettes/{program}.yaml");
@@ -306,6 +324,33 @@ TEST_F(SettingsTest, TheEnvironmentBeatsTheConfigurationFile) {
   EXPECT_EQ(s.order, Order::kFirst);
   EXPECT_TRUE(s.ignore_hosts.empty()) << "an empty list is a list";
   EXPECT_TRUE(s.filter_headers.empty());
+}
+
+TEST_F(SettingsTest, NamesOfOnesOwnChangeTheDefaultLists) {
+  auto list = [this](const std::string& value) {
+    return loaded({{"CASSETTE_FILTER_QUERY", value}}).filter_query;
+  };
+  const std::size_t usual = default_filter_query().size();
+  EXPECT_TRUE(holds(list("Nonce"), "nonce"));
+  EXPECT_EQ(list("nonce,nonce").size(), usual + 1);
+  EXPECT_EQ(list("-password").size(), usual - 1);
+  EXPECT_FALSE(holds(list("-Password"), "password"));
+  EXPECT_FALSE(holds(list("-token"), "?token"));
+  EXPECT_TRUE(holds(list("token"), "token")) << "what one names is hidden whatever its value";
+  EXPECT_FALSE(holds(list("token"), "?token"));
+  EXPECT_EQ(list("-no-such-name").size(), usual);
+  EXPECT_EQ(list("=b,a"), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(list(" = a"), (std::vector<std::string>{"a"}));
+  EXPECT_TRUE(list("=").empty());
+  EXPECT_TRUE(list("").empty());
+  EXPECT_EQ(list("a,b"), list("b,a")) << "one session, whatever the order";
+  write(".cassette.yaml", "filter_headers: [X-Trace-Id, -Cookie]\nfilter_body: ['=pin', code]\n");
+  const Settings s = loaded({});
+  EXPECT_TRUE(holds(s.filter_headers, "x-trace-id"));
+  EXPECT_TRUE(holds(s.filter_headers, "authorization"));
+  EXPECT_FALSE(holds(s.filter_headers, "cookie"));
+  EXPECT_EQ(s.filter_body, (std::vector<std::string>{"code", "pin"}));
+  expect_in(error({{"CASSETTE_FILTER_HEADERS", "+X-Trace-Id"}}), "names are added anyway");
 }
 
 TEST_F(SettingsTest, EveryKeyOfTheConfigurationFileIsAFlagWithUnderscores) {
