@@ -48,6 +48,7 @@ class Stamper {
   CassetteStamp take() {
     const XXH128_hash_t sum = XXH3_128bits_digest(&state_);
     stamp_.sum = {sum.low64, sum.high64};
+    stamp_.settled = is_settled(stamp_.changed);
     return stamp_;
   }
 
@@ -137,7 +138,7 @@ std::optional<std::string> find_image(const std::string& state_dir, const std::s
 
 void keep_image(const std::string& state_dir, const std::string& path, const std::string& settings,
                 const CassetteStamp& stamp, std::string_view image) {
-  if (!is_settled(stamp.changed) || image.size() > kMostBytes / 4) return;
+  if (!stamp.settled || image.size() > kMostBytes / 4) return;
   const std::string directory = images_directory(state_dir);
   if (!make_directories(state_dir)) return;
   mkdir(directory.c_str(), 0700);  // or it is there

@@ -27,7 +27,10 @@ struct CassetteStamp {
   std::uint64_t bytes = 0;    ///< of all files
   std::uint64_t changed = 0;  ///< the latest change, nanoseconds since 1970
 
-  bool operator==(const CassetteStamp&) const = default;
+  /// A change behind this look would have another time.
+  bool settled = false;
+
+  bool operator==(const CassetteStamp& other) const { return sum == other.sum; }
 };
 
 /// Nothing when it cannot be told, or when the cassette is too small to be kept.
@@ -37,8 +40,8 @@ std::optional<CassetteStamp> stamp_of_large_cassette(const std::string& path);
 std::optional<std::string> find_image(const std::string& state_dir, const std::string& path,
                                       const std::string& settings, const CassetteStamp& stamp);
 
-/// Keeps an image that was made of a cassette with that stamp, before and after. Not one that has changed just now:
-/// another change within the same tick of the clock would not be seen.
+/// Keeps an image that was made of a cassette with that stamp, before and after. Not one that had changed just before
+/// the stamp was taken: another change within the same tick of the clock would not be seen.
 void keep_image(const std::string& state_dir, const std::string& path, const std::string& settings,
                 const CassetteStamp& stamp, std::string_view image);
 
