@@ -48,8 +48,7 @@ void check_settings() {
     const char* value = start_environment(setting.environment);
     if (value == nullptr || setting_value_ok(setting, value)) continue;
     char text[1024];
-    std::snprintf(text, sizeof text, "%s=%s is not allowed: use %s", setting.environment, value,
-                  setting.allowed);
+    setting_error(text, sizeof text, setting.environment, setting, value);
     fatal(text);
   }
 }

@@ -16,12 +16,12 @@ std::uint32_t letter_bit(char c) {
   return std::uint32_t{1} << (static_cast<unsigned char>(c) & 31);
 }
 
-/// Those that are marked as ordinary words, without the mark, or the others.
-std::vector<std::string> select(const std::vector<std::string>& names, bool words) {
+/// The names without the mark of ordinary words, with these or without.
+std::vector<std::string> select(const std::vector<std::string>& names, bool with_words) {
   std::vector<std::string> result;
   for (const std::string& name : names) {
     const bool is_word = !name.empty() && name.front() == kOrdinaryWord;
-    if (is_word == words) result.push_back(name.substr(is_word ? 1 : 0));
+    if (!is_word || with_words) result.push_back(name.substr(is_word ? 1 : 0));
   }
   return result;
 }
@@ -54,7 +54,7 @@ bool NameSet::contains(std::string_view name) const {
 }
 
 SecretNames::SecretNames(const std::vector<std::string>& names)
-    : always_(select(names, false)), words_(select(names, true)) {}
+    : all_(select(names, true)), always_(select(names, false)) {}
 
 Hides SecretNames::of_word(std::string_view name) {
   if (equals_ignoring_case(name, "key")) return Hides::kGoogleKeys;

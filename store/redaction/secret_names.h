@@ -49,17 +49,18 @@ class SecretNames {
   /// credential. `?authorization` hides any text: it is a credential, or a payment, which is an object.
   explicit SecretNames(const std::vector<std::string>& names);
 
-  bool empty() const { return always_.empty() && words_.empty(); }
+  bool empty() const { return all_.empty(); }
   Hides find(std::string_view name) const {
-    if (always_.contains(name)) return Hides::kAll;
-    return words_.contains(name) ? of_word(name) : Hides::kNothing;
+    // Nearly every name is in neither, and needs one look.
+    if (!all_.contains(name)) return Hides::kNothing;
+    return always_.contains(name) ? Hides::kAll : of_word(name);
   }
 
  private:
   static Hides of_word(std::string_view name);
 
-  NameSet always_;
-  NameSet words_;
+  NameSet all_;
+  NameSet always_;  ///< those that are no ordinary words
 };
 
 }  // namespace cassette
