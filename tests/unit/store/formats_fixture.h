@@ -222,7 +222,7 @@ class RandomInteractions {
       result.error = "ECONNREFUSED";
       return result;
     }
-    result.response.status = 100 + static_cast<int>(below(900));
+    result.response.status = 200 + static_cast<int>(below(800));
     result.response.reason = text();
     result.response.body = text();
     result.response.headers.add("X", text());
