@@ -11,9 +11,12 @@ namespace cassette {
 namespace {
 
 struct Request {
-  std::string uri = "http://a/p";
-  std::string body;
-  std::vector<std::pair<std::string, std::string>> fields;
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+  Request(std::string where = "http://a/p", std::string what = "", Fields how = {})
+      : uri(std::move(where)), body(std::move(what)), fields(std::move(how)) {}
+
+  std::string uri, body;
+  Fields fields;
 };
 
 class CandidatesTest : public StoreTest {
@@ -281,7 +284,9 @@ TEST_F(CandidatesTest, WhereNothingDiffersNothingIsAllocated) {
   const std::size_t before = allocations();
   EXPECT_EQ(player->decide(view).interaction, 0u);
   EXPECT_EQ(player->decide(view).interaction, 1u);
-  if (kCountsAllocations) EXPECT_EQ(allocations(), before);
+  if (kCountsAllocations) {
+    EXPECT_EQ(allocations(), before);
+  }
   player.leave();
 }
 
