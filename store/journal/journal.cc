@@ -283,7 +283,9 @@ JournalContents read_journal(std::string_view bytes, const std::string& name) {
       record.offset = at;
       record.size = size;
       contents.records.push_back(std::move(record));
-    } else if (magic != kCloseMagic || !close_record(payload, contents.records, at, size)) {
+    } else if (magic == kCloseMagic && close_record(payload, contents.records, at, size)) {
+      contents.closing_bytes += size;
+    } else {
       contents.unknown.emplace_back(at, size);
     }
     at += size;

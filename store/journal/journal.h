@@ -48,7 +48,8 @@ std::string encode_close(const JournalRecord& record);
 struct JournalContents {
   std::vector<JournalRecord> records;  ///< as they stand in the file
   std::uint64_t damaged_bytes = 0;
-  std::size_t whole_end = 0;  ///< where the last whole record ends
+  std::size_t whole_end = 0;        ///< where the last whole record ends
+  std::uint64_t closing_bytes = 0;  ///< of encode_close(), whether or not its record is there
   /// Records that are whole and cannot be understood (a later version's): kept, not merged.
   std::vector<std::pair<std::size_t, std::size_t>> unknown;  ///< offset, size
 };

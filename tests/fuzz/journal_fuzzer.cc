@@ -40,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     bytes = rest;
   }
   const cassette::JournalContents read = cassette::read_journal(bytes, "in.journal");
-  std::size_t counted = read.damaged_bytes;
+  std::size_t counted = read.damaged_bytes + read.closing_bytes;
   for (auto [offset, length] : read.unknown) counted += length;
   std::string written;
   for (const cassette::JournalRecord& record : read.records) {

@@ -127,6 +127,7 @@ class Conversation {
     std::uint32_t first_byte = 0;     ///< and of the final response
     std::vector<InformationalResponse> informational;
     Course course;
+    bool saw_head = false;
     std::optional<Course> seen;  ///< as it was when the program left
   };
 
@@ -220,6 +221,7 @@ class Conversation {
   std::string scratch_;  ///< for responses that have to be framed anew
   bool program_finished_ = false;
   bool program_gone_ = false;
+  bool silent_ = false;  ///< it left a request unanswered: what still comes answers that
   bool end_announced_ =
       false;  ///< an answer, or its request, said that no other follows on the connection
   bool upstream_over_ = false;  ///< the server closed the connection between two requests

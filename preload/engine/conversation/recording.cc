@@ -18,6 +18,9 @@ constexpr std::uint32_t kPieceMilliseconds = 10;
 /// an idle connection, of which no server that is in use has less than a second.
 constexpr std::int64_t kRightBehind = 250'000'000;
 
+/// A program that leaves sooner has not waited for its answer.
+constexpr std::int64_t kWaited = 50'000'000;
+
 }  // namespace
 
 std::uint32_t Conversation::milliseconds_since_sent() const {
@@ -90,6 +93,7 @@ void Conversation::record_response() {
 /// nothing of one, and the error is the answer. `end` is what the program saw, had it not left before.
 void Conversation::record_cut(ResponseEnd end, std::string_view error) {
   if (!exchange_.records) return;
+  if (exchange_.seen && !exchange_.saw_head) return record_error(kSilenceError);
   if (!exchange_.has_head) return record_error(error);
   Interaction interaction = this->interaction();
   interaction.response = response_parser_.response();
@@ -135,19 +139,23 @@ void Conversation::record(Interaction interaction) {
   recorded_at_ = steady_now();
 }
 
-/// The program has left. An answer that has begun may still become whole.
+/// The program has left. An answer that it saw a part of may still become whole, and so may one that it did not wait for
+/// at all: which of them it sees is chance.
 void Conversation::give_up() {
   if (!exchange_.active) return;
-  if (!exchange_.response_complete && exchange_.has_head) {
+  const bool waited = silent_ || steady_now() - exchange_.sent >= kWaited;
+  const bool was_asked = exchange_.request_complete && exchange_.records;
+  if (!exchange_.response_complete && (exchange_.has_head || (was_asked && !waited))) {
     exchange_.seen = exchange_.course;
+    exchange_.saw_head = exchange_.has_head;
     return;
   }
   if (!exchange_.response_complete) {
-    if (exchange_.request_complete) {
-      if (exchange_.records) record_error(kSilenceError);
-    } else {
+    if (was_asked) record_error(kSilenceError);
+    if (!exchange_.request_complete) {
       not_recorded("the program went away before its request was complete");
     }
+    silent_ = true;
   }
   note_exchange();
 }

@@ -30,6 +30,7 @@ class EndingsTest : public ConversationTest {
     }
     return all;
   }
+  static void wait_long() { std::this_thread::sleep_for(std::chrono::milliseconds(60)); }
   static void wait_a_little() { std::this_thread::sleep_for(std::chrono::milliseconds(15)); }
 };
 
@@ -194,6 +195,7 @@ TEST_F(EndingsTest, AResponseThatWasCutShortNeverLooksWholeToAnOldPeer) {
 TEST_F(EndingsTest, AnAnswerThatTheProgramGaveUpWaitingForIsASilence) {
   Conversation& recording = open();
   recording.from_program(kGet);
+  wait_long();
   recording.program_finished();
   recording.program_gone();
   EXPECT_FALSE(recording.exchanging());
@@ -231,11 +233,28 @@ TEST_F(EndingsTest, AProgramThatOnlyHalfClosedStillWaits) {
 TEST_F(EndingsTest, WhatWasPipelinedByAProgramThatLeftIsSentAndSilent) {
   Conversation& recording = open();
   recording.from_program(std::string(kGet) + kGet + kGet);
+  wait_long();
   recording.program_gone();
   EXPECT_EQ(upstream(), std::string(kGet) + kGet + kGet);
   auto interactions = recorded();
   ASSERT_EQ(interactions.size(), 3U);
   for (const Interaction& interaction : interactions) EXPECT_EQ(interaction.error, "SILENCE");
+}
+
+TEST_F(EndingsTest, AProgramThatDidNotWaitAtAllDoesNotMakeASilenceOfWhatComes) {
+  for (bool comes : {true, false}) {
+    std::filesystem::remove(settings_.cassette);
+    Conversation& recording = open();
+    recording.from_program(kGet);
+    recording.program_gone();
+    EXPECT_TRUE(recording.exchanging());
+    recording.from_upstream(std::string_view(kAnswer).substr(0, comes ? -1 : 40));
+    recording.program_exits();
+    EXPECT_FALSE(recording.exchanging());
+    auto interactions = recorded();
+    ASSERT_EQ(interactions.size(), 1U);
+    EXPECT_EQ(interactions[0].error, comes ? "" : "SILENCE");
+  }
 }
 
 TEST_F(EndingsTest, ARequestThatTheProgramDidNotFinishIsNoSilence) {

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <cstring>
+#include <filesystem>
 #include <random>
 #include <thread>
 
@@ -133,10 +134,26 @@ TEST_F(JournalTest, WhatIsKnownOfARecordAfterwardsIsSaidOfThatOneAlone) {
   EXPECT_TRUE(read_back.unknown.empty());
   EXPECT_EQ(read_back.damaged_bytes, 0u);
   EXPECT_EQ(read_back.whole_end, read(journal()).size());
+  EXPECT_EQ(read_back.closing_bytes,
+            encode_close(record("", 1)).size() + encode_close(record("", 7)).size());
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(read_back.records[i].interaction.closes, i == 1) << i;
     EXPECT_EQ(read_back.records[i].close_size != 0, i == 1) << i;
   }
+}
+
+TEST_F(JournalTest, WhatIsKnownOfARecordAfterwardsIsMergedWithIt) {
+  Journal writer(cassette());
+  ASSERT_TRUE(writer.append(record("one", 1)).ok());
+  ASSERT_TRUE(writer.append_close(record("", 1)).ok());
+  auto unmerged = load_with_journal(cassette());
+  ASSERT_TRUE(unmerged.ok());
+  EXPECT_TRUE(unmerged->interactions.at(0).closes);
+  ASSERT_TRUE(merge_journal(cassette(), settings_.runtime_dir, std::nullopt).ok());
+  EXPECT_FALSE(std::filesystem::exists(journal()));
+  auto merged = load_cassette(cassette());
+  ASSERT_TRUE(merged.ok());
+  EXPECT_TRUE(merged->interactions.at(0).closes);
 }
 
 TEST_F(JournalTest, RecordsOfALaterVersionAreKeptAsTheyAre) {
