@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <iterator>
@@ -107,7 +108,10 @@ void KnownSecrets::make_file() const {
   // What was known without a file goes on under its key.
   const HashKey key = has_key_ ? key_ : make_hash_key();
   std::copy(key.begin(), key.end(), header.begin() + kKeyAt);
-  const std::string made = path_ + "." + std::to_string(getpid());
+  // A thread of ours may be at it, too.
+  static std::atomic<unsigned> attempts{0};
+  const std::string made =
+      path_ + "." + std::to_string(getpid()) + "-" + std::to_string(attempts.fetch_add(1));
   Descriptor file(open(made.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return;
   // Of several processes the first one's counts.

@@ -149,7 +149,7 @@ TEST_F(ImageCacheTest, AStateDirectoryThatCannotBeWrittenIsNoTrouble) {
 }
 
 TEST_F(ImageCacheTest, TheOldestGoFirst) {
-  const CassetteStamp stamp{.sum = {1, 2}, .bytes = 1, .changed = 1'500'000'001};
+  const CassetteStamp stamp{.sum = {1, 2}, .bytes = 1, .changed = 1, .settled = true};
   auto keep = [&](std::size_t number) {
     keep_image(settings_.state_dir, "/" + std::to_string(number), "", stamp, "no image");
     usleep(10'000);  // a tick of the clock
