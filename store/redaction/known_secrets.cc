@@ -11,7 +11,6 @@
 #include <array>
 #include <atomic>
 #include <cstring>
-#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -28,6 +27,7 @@ constexpr char kMagic[] = "casssec1";
 constexpr std::size_t kKeyAt = 16;
 constexpr std::size_t kShortest = 8;
 constexpr std::size_t kLongest = 64 * 1024;
+constexpr std::size_t kTags = 65536;
 /// 32 MB of entries. Whoever gets more secrets than that has other worries.
 constexpr std::uint64_t kMostBytes = std::uint64_t{32} << 20;
 
@@ -76,7 +76,7 @@ KnownSecrets::KnownSecrets(std::string path) : path_(std::move(path)) {}
 bool KnownSecrets::refresh() {
   std::lock_guard guard(mutex_);
   read_new();
-  return !by_tag_.empty();
+  return !entries_.empty();
 }
 
 void KnownSecrets::remember(const std::vector<std::string>& values) {
@@ -92,7 +92,7 @@ void KnownSecrets::remember(const std::vector<std::string>& values) {
       if (read_ > 0 && read_ < kMostBytes)
         file = Descriptor(open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
     }
-    if (knows(value)) continue;
+    if (known_at(value) == value.size()) continue;
     const Entry entry = entry_of(value);
     learn(entry);
     // What does not fit is known here all the same.
@@ -136,7 +136,10 @@ void KnownSecrets::read_new() {
     HashKey key{};
     std::copy_n(header.begin() + kKeyAt, key.size(), key.begin());
     // What this process knew alone, under a key of its own, cannot be told any more.
-    if (has_key_ && key != key_) by_tag_.clear();
+    if (has_key_ && key != key_) {
+      entries_.clear();
+      tags_.clear();
+    }
     key_ = key;
     has_key_ = true;
     read_ = kHeader;
@@ -153,47 +156,49 @@ void KnownSecrets::read_new() {
 }
 
 void KnownSecrets::learn(const Entry& entry) {
-  if (entry.length < kShortest || entry.length > kLongest) return;
-  const std::uint64_t key = std::uint64_t{entry.length} << 16 | (entry.tag & 0xFFFF);
-  const auto [first, last] = by_tag_.equal_range(key);
-  for (auto it = first; it != last; ++it) {
-    if (it->second == entry.digest) return;
-  }
-  by_tag_.emplace(key, entry.digest);
-  const auto place =
-      std::lower_bound(lengths_.begin(), lengths_.end(), entry.length, std::greater<>());
-  if (place == lengths_.end() || *place != entry.length) lengths_.insert(place, entry.length);
+  if (entry.length < kShortest || entry.length > kLongest || entry.tag >= kTags) return;
+  const auto [first, last] = entries_.equal_range(entry.tag);
+  const bool known = std::any_of(
+      first, last, [&entry](const auto& old) { return old.second.digest == entry.digest; });
+  if (known) return;
+  entries_.emplace(entry.tag, entry);
+  tags_.resize(kTags);
+  tags_[entry.tag] = true;
 }
 
-std::uint32_t KnownSecrets::tag_of(std::string_view value) const {
+std::uint32_t KnownSecrets::tag_of(std::string_view text) const {
   std::uint64_t seed = 0;
   std::memcpy(&seed, key_.data(), sizeof seed);
-  return static_cast<std::uint32_t>(XXH3_64bits_withSeed(value.data(), value.size(), seed)) &
-         0xFFFF;
+  return static_cast<std::uint32_t>(XXH3_64bits_withSeed(text.data(), kShortest, seed)) %
+         static_cast<std::uint32_t>(kTags);
 }
 
 KnownSecrets::Entry KnownSecrets::entry_of(std::string_view value) const {
   return {static_cast<std::uint32_t>(value.size()), tag_of(value), keyed_hash(key_, value), 0};
 }
 
-bool KnownSecrets::knows(std::string_view value) const {
-  const auto [first, last] = by_tag_.equal_range(std::uint64_t{value.size()} << 16 | tag_of(value));
-  if (first == last) return false;
-  const KeyedDigest digest = keyed_hash(key_, value);
-  return std::any_of(first, last, [&digest](const auto& known) { return known.second == digest; });
+std::size_t KnownSecrets::known_at(std::string_view text) const {
+  if (tags_.empty() || text.size() < kShortest) return 0;
+  const std::uint32_t tag = tag_of(text);
+  if (!tags_[tag]) return 0;
+  std::size_t longest = 0;
+  const auto [first, last] = entries_.equal_range(tag);
+  for (auto it = first; it != last; ++it) {
+    const Entry& entry = it->second;
+    if (entry.length <= longest || entry.length > text.size() || !is_boundary(text, entry.length))
+      continue;
+    if (keyed_hash(key_, text.substr(0, entry.length)) == entry.digest) longest = entry.length;
+  }
+  return longest;
 }
 
 void KnownSecrets::find_plain(std::string_view text, std::vector<Edit>& edits) const {
   for (std::size_t i = 0; i + kShortest <= text.size(); ++i) {
     if (!is_boundary(text, i)) continue;
-    for (const std::uint32_t length : lengths_) {
-      if (length > text.size() - i || !is_boundary(text, i + length)) continue;
-      const std::string_view value = text.substr(i, length);
-      if (!knows(value)) continue;
-      edits.push_back({i, length, placeholder_for(value, Side::kResponse)});
-      i += length - 1;
-      break;
-    }
+    const std::size_t length = known_at(text.substr(i));
+    if (length == 0) continue;
+    edits.push_back({i, length, placeholder_for(text.substr(i, length), Side::kResponse)});
+    i += length - 1;
   }
 }
 
@@ -208,7 +213,7 @@ std::string KnownSecrets::redact_uri(std::string_view uri) const {
 std::vector<Edit> KnownSecrets::find(std::string_view text) const {
   std::lock_guard guard(mutex_);
   std::vector<Edit> edits;
-  if (by_tag_.empty()) return edits;
+  if (entries_.empty()) return edits;
   find_plain(text, edits);
   auto find_written = [&](Writing writing, std::string_view marks, std::string_view ends) {
     std::vector<Edit> more;

@@ -6,16 +6,16 @@
 //   64  entries of 32 bytes: u32 length of the value, u32 tag, 16 bytes of digest, 8 zeros
 // The file is made under another name and linked to its own (the first wins), and then only appended to, each entry by a write(2)
 // with O_APPEND. An entry does not cross a page: where the storage is full, an entry is there or not. The tag is 16 bits
-// of a faster hash, which turns down nearly all that is no secret.
+// of a faster hash of the first 8 characters, which turns down nearly all that is no secret by one look.
 //
 // Only for recording: replay knows no secret. Thread-safe; around fork() the functions of that name have to be called.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "store/redaction/edit.h"
@@ -57,17 +57,19 @@ class KnownSecrets {
   void read_new();
   void learn(const Entry& entry);
   Entry entry_of(std::string_view value) const;
-  std::uint32_t tag_of(std::string_view value) const;
-  bool knows(std::string_view value) const;
+  /// Of a text of 8 characters or more.
+  std::uint32_t tag_of(std::string_view text) const;
+  /// How long the longest known secret is that `text` begins with; 0: there is none.
+  std::size_t known_at(std::string_view text) const;
   void find_plain(std::string_view text, std::vector<Edit>& edits) const;
 
   const std::string path_;
   mutable std::mutex mutex_;
   bool has_key_ = false;
   HashKey key_{};
-  std::uint64_t read_ = 0;                                      ///< bytes of the file
-  std::unordered_multimap<std::uint64_t, KeyedDigest> by_tag_;  ///< length << 16 | tag
-  std::vector<std::uint32_t> lengths_;  ///< those that there are, descending
+  std::uint64_t read_ = 0;                       ///< bytes of the file
+  std::vector<bool> tags_;                       ///< which of the 65536 there are
+  std::multimap<std::uint32_t, Entry> entries_;  ///< by tag
 };
 
 }  // namespace cassette

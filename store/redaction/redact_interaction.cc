@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "store/formats/text.h"
 #include "store/redaction/body_secrets.h"
 #include "store/redaction/known_secrets.h"
 #include "store/redaction/plain_body.h"
@@ -26,6 +27,13 @@ Body look_into(const Redactor& redactor, const Headers& headers, const std::stri
   result.edits = find_body_secrets(redactor, headers.find("Content-Type").value_or(""),
                                    result.text(), side, taken);
   return result;
+}
+
+/// A large download that is no text holds no token that anybody put there, and searching it would take seconds.
+std::vector<Edit> find_known(const KnownSecrets& known, std::string_view body) {
+  constexpr std::size_t kMostBinary = std::size_t{8} << 20;
+  if (body.size() > kMostBinary && !is_utf8(body)) return {};
+  return known.find(body);
 }
 
 /// The pieces begin at the same bytes as before.
@@ -119,9 +127,9 @@ Redaction Redactor::redact(Interaction& interaction, KnownSecrets* known) const 
   if (looks_for_known) {
     interaction.uri = known->redact_uri(interaction.uri);
     request.target = known->redact_uri(request.target);
-    asked.edits = merge_edits(std::move(asked.edits), known->find(asked.text()));
+    asked.edits = merge_edits(std::move(asked.edits), find_known(*known, asked.text()));
     const std::size_t by_name = answer.edits.size();
-    answer.edits = merge_edits(std::move(answer.edits), known->find(answer.text()));
+    answer.edits = merge_edits(std::move(answer.edits), find_known(*known, answer.text()));
     redaction.response_values += answer.edits.size() - by_name;
   }
 

@@ -60,7 +60,7 @@ class KnownSecretsFile : public testing::Test {
 // From another implementation of BLAKE2s.
 TEST(KeyedHash, IsThatOfRfc7693) {
   HashKey key{};
-  for (std::uint8_t i = 0; i < key.size(); ++i) key[i] = i;
+  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);
   EXPECT_EQ(hexadecimal(keyed_hash(key, "")), "af4e5d3bb230e9ff9096ca6f7c501f76");
   EXPECT_EQ(hexadecimal(keyed_hash(key, "abc")), "75296c2d2c0f51210b383f386bc8b1ff");
   EXPECT_EQ(hexadecimal(keyed_hash(key, std::string(64, 'x'))), "670417ccfb7d546c3571ae010908a601");
@@ -133,6 +133,7 @@ TEST_F(KnownSecretsFile, AnotherProcessKnowsThemToo) {
 
 TEST_F(KnownSecretsFile, ManyWriteAtOnce) {
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int n = 0; n < 8; ++n) {
     threads.emplace_back([this, n] {
       KnownSecrets known(path());
