@@ -7,6 +7,11 @@ Candidates::Candidates(const Image& image, const Matcher& matcher, const Request
     : image_(image), matcher_(matcher), request_(request) {
   const MatchKey key = matcher.key(request);
   of_key_ = all_ = image.find(key);
+  if (all_.count == 0 && image.has_redacted_before()) {
+    of_key_ = all_ = image.find(matcher.as_before().key(request));
+    before_ = choosy_ = true;
+    return;
+  }
   const std::uint32_t flags = all_.flags;
   choosy_ = matcher.compares_headers() || (flags & Image::kHasConditions) != 0;
   const unsigned varies = flags & Image::kVaries;
@@ -33,6 +38,7 @@ Candidates::Candidates(const Image& image, const Matcher& matcher, const Request
 }
 
 bool Candidates::accepts(std::uint32_t interaction) const {
+  if (before_ && !image_.redacted_before(interaction)) return false;
   if (has_same_ && image_.identity(interaction) != identity_) return false;
   if (request_.headers == nullptr) return true;
   if (!image_.answers_conditions(interaction, *request_.headers)) return false;

@@ -5,6 +5,9 @@
 // only those: two requests that differ in a redacted value are two requests. (Where none had, all may: a token is another
 // one in each run.) Of these, those that are alike in more than match_on asks for come first (store/match/likeness.h).
 //
+// What the version before recorded is looked for by its rules of redaction, when there is nothing by today's: it had
+// taken out more.
+//
 // Not thread-safe, and no copy of anything: lives as long as one decision. Allocates only where the candidates differ.
 #pragma once
 
@@ -49,6 +52,7 @@ class Candidates {
   Image::Group preferred_[4];
   std::size_t count_ = 0;
   std::uint32_t identity_ = 0;  ///< of the request
+  bool before_ = false;         ///< all() are by the rules of the version before
   bool has_same_ = false;       ///< some have that identity
   bool choosy_ = false;
 };

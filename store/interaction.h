@@ -66,7 +66,8 @@ struct RedactedDigests {
   };
   std::string key;  ///< 16 hexadecimal digits; the cassette's own
   std::vector<Digest> digests;
-  bool empty() const { return digests.empty(); }
+  /// Nothing was taken out of the request, or by somebody who kept no digests.
+  bool empty() const { return key.empty(); }
   bool operator==(const RedactedDigests&) const = default;
 };
 

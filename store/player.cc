@@ -355,6 +355,8 @@ Result<std::optional<RecordName>> SessionPlayer::record(Interaction interaction)
   }
   interaction.redacted = digests_of(redactor_, image_.digest_key(), view_of(interaction));
   const Redaction redaction = redactor_.redact(interaction, &known_);
+  if (interaction.redacted.empty() && has_placeholder(interaction))
+    interaction.redacted = without_digests(image_.digest_key());
   if (redaction.response_values > 0) cursors_.count_redacted(redaction.response_values);
   if (!redaction.unsearched.empty() && session_->first_to_tell("unsearched")) {
     log(LogLevel::kWarn, interaction.request.method + " " + interaction.uri + ": " +

@@ -162,6 +162,10 @@ std::string_view Image::text(std::uint32_t interaction, int part) const {
 }
 
 bool Image::existed() const { return (flags_ & kExisted) != 0; }
+bool Image::redacted_before(std::uint32_t interaction) const {
+  return (entry(interaction).flags & kRedactedBefore) != 0;
+}
+bool Image::has_redacted_before() const { return (flags_ & kHasRedactedBefore) != 0; }
 bool Image::bodies_vary() const { return (flags_ & kBodiesVary) != 0; }
 std::string_view Image::path() const { return path_; }
 std::string_view Image::settings() const { return settings_; }

@@ -88,6 +88,9 @@ class Image {
   std::uint32_t members() const { return member_count_; }
   /// For what is recorded into the cassette, and compared with it (store/match/digests.h).
   std::uint64_t digest_key() const { return digest_key_; }
+  /// Of one, or of some, interactions: something was taken out of the request by the rules of the version before.
+  bool redacted_before(std::uint32_t interaction) const;
+  bool has_redacted_before() const;
   /// In some group the members have different bodies.
   bool bodies_vary() const;
 

@@ -113,6 +113,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
   header.settings_size = context.settings.size();
 
   bool answers_early = false;
+  bool redacted_before = false;
   for (std::uint32_t i = 0; i < count; ++i) {
     const Interaction& interaction = interactions[i];
     Image::Entry& entry = entries[i];
@@ -122,6 +123,10 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
                                       headers,         {}};
     if (matcher.needs_body() || groups.bodies_vary) parts[kRequestBody] = interaction.request.body;
     entry.times = interaction.times;
+    if (interaction.redacted.empty() && has_placeholder(interaction)) {
+      entry.flags = kRedactedBefore;
+      redacted_before = true;
+    }
     entry.text_at = writer.size();
     for (int part = 0; part < kParts; ++part) {
       if (parts[part].size() > std::numeric_limits<std::uint32_t>::max()) {
@@ -135,10 +140,10 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     const Rendering answer = render(interaction);
     answers_early = answers_early || answer.answers_early;
     entry.status = static_cast<std::uint16_t>(interaction.response.status);
-    entry.flags = static_cast<std::uint16_t>((answer.close_after ? kCloseAfter : 0) |
-                                             (answer.close_after_head ? kCloseAfterHead : 0) |
-                                             (answer.answers_before_body ? kBeforeBody : 0) | asks(interaction) |
-                                             static_cast<unsigned>(interaction.end) << kEndShift);
+    entry.flags |= static_cast<std::uint16_t>(
+        (answer.close_after ? kCloseAfter : 0) | (answer.close_after_head ? kCloseAfterHead : 0) |
+        (answer.answers_before_body ? kBeforeBody : 0) | asks(interaction) |
+        static_cast<unsigned>(interaction.end) << kEndShift);
     entry.wire_at = writer.append(answer.bytes);
     entry.wire_size = answer.bytes.size();
     entry.head_size = static_cast<std::uint32_t>(answer.head_size);
@@ -151,7 +156,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kImageVersion;
   header.flags = (context.existed ? kExisted : 0) | (groups.bodies_vary ? kBodiesVary : 0) |
-                 (answers_early ? kAnswersEarly : 0);
+                 (answers_early ? kAnswersEarly : 0) | (redacted_before ? kHasRedactedBefore : 0);
   header.total = writer.size();
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);

@@ -28,6 +28,8 @@ inline constexpr char kMagic[8] = {'c', 'a', 's', 's', 'i', 'm', 'g', '\n'};
 inline constexpr std::uint32_t kExisted = 1;
 /// Somewhere requests of one match key have different bodies.
 inline constexpr std::uint32_t kBodiesVary = 2;
+/// There are interactions with the flag kRedactedBefore.
+inline constexpr std::uint32_t kHasRedactedBefore = 8;
 /// There are answers that begin before their request is complete.
 inline constexpr std::uint32_t kAnswersEarly = 4;
 
@@ -41,6 +43,8 @@ inline constexpr std::uint16_t kBeforeBody = 4;
 /// Two bits: a ResponseEnd.
 inline constexpr unsigned kEndShift = 3;
 
+/// Something was taken out of the request by the rules of the version before (Redactor::as_before()).
+inline constexpr std::uint16_t kRedactedBefore = 0x2000;
 /// The answer is for a request with that Range, or with a condition, alone.
 inline constexpr std::uint16_t kAsksRange = 0x4000;
 inline constexpr std::uint16_t kAsksCondition = 0x8000;

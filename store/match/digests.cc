@@ -21,7 +21,7 @@ using Digest = std::uint16_t;
 
 Digest digest_from(std::uint64_t hash) { return static_cast<Digest>(hash >> 48); }
 
-bool is_placeholder(std::string_view value) { return value.find(kRedacted) != value.npos; }
+bool holds_placeholder(std::string_view value) { return value.find(kRedacted) != value.npos; }
 
 /// Calls `each(prefix, name, digest)` for each part that hides something; the part is called prefix + name.
 template <typename Each>
@@ -54,7 +54,7 @@ void each_digest(const Redactor& redactor, std::uint64_t key, const RequestView&
   const std::size_t fields = request.headers != nullptr ? request.headers->size() : 0;
   for (std::size_t i = 0; i < fields; ++i) {
     const Headers::Field field = request.headers->at(i);
-    if (!redactor.hides_header(field.name) || is_placeholder(field.value)) continue;
+    if (!redactor.hides_header(field.name) || holds_placeholder(field.value)) continue;
     bool is_first = true;
     for (std::size_t j = 0; j < i && is_first; ++j) {
       is_first = !equals_ignoring_case(request.headers->at(j).name, field.name);
@@ -126,8 +126,14 @@ RedactedDigests digests_of(const Redactor& redactor, std::uint64_t key,
     digests.digests.push_back({std::move(part), text});
   };
   each_digest(redactor, key, request, add);
-  if (!digests.empty()) digests.key = digest_key_text(key);
+  if (!digests.digests.empty()) digests.key = digest_key_text(key);
   return digests;
+}
+
+RedactedDigests without_digests(std::uint64_t key) { return {digest_key_text(key), {}}; }
+
+bool has_placeholder(const Interaction& interaction) {
+  return holds_placeholder(interaction.uri) || holds_placeholder(interaction.request.body);
 }
 
 FoldedDigests fold(const RedactedDigests& digests, const MatchOn& match_on) {

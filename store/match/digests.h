@@ -15,9 +15,14 @@
 
 namespace cassette {
 
-/// Of a request as it came, before redaction. A value that is a placeholder itself has none: a program that got it out
+/// Of a request as it came, before redaction; empty when there are none. A value that is a placeholder itself has none: a program that got it out
 /// of a replayed answer says nothing with it.
 RedactedDigests digests_of(const Redactor& redactor, std::uint64_t key, const RequestView& request);
+
+/// The key alone, for a request out of which something was taken that has no digest.
+RedactedDigests without_digests(std::uint64_t key);
+/// Is there a placeholder in a request? Headers aside.
+bool has_placeholder(const Interaction& interaction);
 
 /// The same in three numbers: what match_on covers, and of the rest what is in the body, and what is not. 0: nothing is
 /// hidden there.

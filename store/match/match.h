@@ -57,6 +57,8 @@ class Matcher {
   bool headers_match(const Headers& recorded, const Headers& incoming) const;
   bool compares_headers() const { return match_on_.headers; }
   bool needs_body() const { return match_on_.body; }
+  /// As the version before redacted.
+  Matcher as_before() const { return {match_on_, redactor_.as_before()}; }
   const MatchOn& match_on() const { return match_on_; }
   const Redactor& redactor() const { return redactor_; }
 

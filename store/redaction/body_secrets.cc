@@ -19,6 +19,9 @@ namespace {
 
 constexpr int kMostNested = 4;
 
+/// What Redactor::as_before() puts in place of a number.
+constexpr char kTextForNumber[] = "\"<redacted>\"";
+
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 bool begins_number(char c) { return (c >= '0' && c <= '9') || c == '-'; }
 bool continues_number(char c) {
@@ -99,6 +102,7 @@ class Finder {
   /// The bytes [begin, end) mean `value`, which is taken out.
   void hide_text(std::size_t begin, std::size_t end, const std::string& value, bool by_name) {
     std::string placeholder = placeholder_for(value, side_);
+    if (placeholder.empty() && redactor_.is_as_before()) placeholder = kRedacted;
     if (taken_ != nullptr && value != placeholder) taken_->add(value, by_name);
     edit(begin, end, std::move(placeholder));
   }
@@ -212,7 +216,7 @@ class Finder {
     if (!begins_number(body_[i])) return i;
     std::size_t number_end = i + 1;
     while (number_end < end && continues_number(body_[number_end])) ++number_end;
-    edit(i, number_end, "0");
+    edit(i, number_end, redactor_.is_as_before() ? kTextForNumber : "0");
     return number_end;
   }
 

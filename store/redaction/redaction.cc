@@ -71,6 +71,14 @@ Redactor::Redactor(std::vector<std::string> headers, const std::vector<std::stri
                    const std::vector<std::string>& body)
     : headers_(std::move(headers)), query_(query), body_(body) {}
 
+Redactor Redactor::as_before() const {
+  Redactor before = *this;
+  before.query_ = query_.without_words();
+  before.body_ = body_.without_words();
+  before.is_as_before_ = true;
+  return before;
+}
+
 bool Redactor::hides_query(const Parameter& parameter) const {
   return hides_parameter(query_, parameter);
 }

@@ -44,6 +44,11 @@ class Redactor {
   Redactor(std::vector<std::string> headers, const std::vector<std::string>& query,
            const std::vector<std::string>& body);
 
+  /// By the rules of the version before, which recorded a placeholder for any value of an ordinary word, for a number and
+  /// for an empty text: what it recorded is found by these.
+  Redactor as_before() const;
+  bool is_as_before() const { return is_as_before_; }
+
   bool hides_header(std::string_view name) const { return headers_.contains(name); }
   /// The name and the value as written. `user[password]` is hidden as `password` is. Allocates nothing unless the name is
   /// encoded.
@@ -77,6 +82,7 @@ class Redactor {
   NameSet headers_;
   SecretNames query_;
   SecretNames body_;
+  bool is_as_before_ = false;
 };
 
 /// The defaults, lower case.

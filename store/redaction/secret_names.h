@@ -49,6 +49,13 @@ class SecretNames {
   /// credential. `?authorization` hides any text: it is a credential, or a payment, which is an object.
   explicit SecretNames(const std::vector<std::string>& names);
 
+  /// The same names, of which each hides everything.
+  SecretNames without_words() const {
+    SecretNames names = *this;
+    names.always_ = all_;
+    return names;
+  }
+
   bool empty() const { return all_.empty(); }
   Hides find(std::string_view name) const {
     // Nearly every name is in neither, and needs one look.
