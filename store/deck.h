@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "parser/result.h"
-#include "store/player.h"
+#include "store/player/player.h"
 #include "store/session/control.h"
 #include "store/session/session.h"
 #include "store/session/tracking.h"

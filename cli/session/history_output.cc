@@ -6,7 +6,7 @@
 #include "cli/paths.h"
 #include "cli/session/state_output.h"
 #include "cli/text.h"
-#include "store/diagnosis.h"
+#include "store/player/diagnosis.h"
 #include "store/formats/text.h"
 
 namespace cassette {

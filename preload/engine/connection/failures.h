@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "store/player.h"
+#include "store/player/player.h"
 
 namespace cassette {
 

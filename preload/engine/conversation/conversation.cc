@@ -7,7 +7,7 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/conversation/secure_channel.h"
-#include "store/request_note.h"
+#include "store/player/request_note.h"
 
 namespace cassette {
 

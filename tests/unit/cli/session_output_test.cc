@@ -6,7 +6,7 @@
 #include "cli/session/answers.h"
 #include "cli/session/history_output.h"
 #include "cli/session/state_output.h"
-#include "store/player.h"
+#include "store/player/player.h"
 
 namespace cassette {
 namespace {

@@ -1,6 +1,6 @@
 // Which of several recorded interactions answers: the one that had the same secret, the one that is alike, and never a
 // part of a body for one who asked for all of it.
-#include "store/candidates.h"
+#include "store/player/candidates.h"
 
 #include <gtest/gtest.h>
 

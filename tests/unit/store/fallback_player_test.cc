@@ -1,9 +1,9 @@
 // A cassette that falls back on others. (fallback.test has the same through real programs.)
-#include "store/fallback_player.h"
+#include "store/player/fallback_player.h"
 
 #include <gtest/gtest.h>
 
-#include "store/diagnosis.h"
+#include "store/player/diagnosis.h"
 #include "store/session/session.h"
 #include "tests/unit/store/store_fixture.h"
 

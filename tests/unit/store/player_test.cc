@@ -1,5 +1,5 @@
 // The player: DESIGN.md's table of record modes, row by row, and what a miss says.
-#include "store/player.h"
+#include "store/player/player.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // See candidates.h.
-#include "store/candidates.h"
+#include "store/player/candidates.h"
 
 namespace cassette {
 

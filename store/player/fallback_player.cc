@@ -1,11 +1,11 @@
 // See fallback_player.h.
-#include "store/fallback_player.h"
+#include "store/player/fallback_player.h"
 
 #include <algorithm>
 #include <exception>
 #include <utility>
 
-#include "store/diagnosis.h"
+#include "store/player/diagnosis.h"
 
 namespace cassette {
 

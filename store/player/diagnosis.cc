@@ -1,4 +1,4 @@
-#include "store/diagnosis.h"
+#include "store/player/diagnosis.h"
 
 #include <algorithm>
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "store/player.h"
+#include "store/player/player.h"
 
 namespace cassette {
 

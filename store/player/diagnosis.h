@@ -12,7 +12,7 @@
 
 #include "store/image/image.h"
 #include "store/match/match.h"
-#include "store/player.h"
+#include "store/player/player.h"
 #include "store/session/cursors.h"
 
 namespace cassette {

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "store/match/match.h"
-#include "store/player.h"
+#include "store/player/player.h"
 #include "store/redaction/redaction.h"
 #include "store/session/history.h"
 

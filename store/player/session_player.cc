@@ -1,35 +1,18 @@
-// The player of a usable session: see player.h. What it knows is fixed once it is open; what
-// changes is in the cursors, which all processes of the session share.
-#include "store/player.h"
+// What the player of a session plays: see session_player.h.
+#include "store/player/session_player.h"
 
-#include <unistd.h>
-
-#include <atomic>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <exception>
 #include <optional>
 
 #include "parser/response_parser.h"
-#include "store/candidates.h"
-#include "store/diagnosis.h"
-#include "store/journal/journal.h"
 #include "store/log.h"
-#include "store/match/digests.h"
-#include "store/redaction/known_secrets.h"
-#include "store/request_note.h"
-#include "store/session/session.h"
+#include "store/player/candidates.h"
+#include "store/player/diagnosis.h"
 
 namespace cassette {
 
 namespace {
-
-std::int64_t microseconds_now() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
-}
 
 constexpr char kOutOfMemory[] =
     "HTTP/1.1 599 Cassette Miss\r\nX-Cassette-Miss: out of memory\r\nContent-Length: 0\r\n"
@@ -37,115 +20,7 @@ constexpr char kOutOfMemory[] =
 
 bool is_head(std::string_view method) { return method == "HEAD"; }
 
-class SessionPlayer final : public Player {
- public:
-  SessionPlayer(const Settings& settings, std::string path, std::shared_ptr<Session> session,
-                OpenCassette cassette)
-      : settings_(settings),
-        path_(std::move(path)),
-        redactor_(settings.filter_headers, settings.filter_query, settings.filter_body),
-        matcher_(settings.match_on, redactor_),
-        session_(std::move(session)),
-        cassette_(std::move(cassette)),
-        image_(*cassette_.image),
-        cursors_(*cassette_.cursors),
-        journal_(path_),
-        known_(session_->directory() + "/secrets"),
-        plays_(settings.mode == RecordMode::kNone || settings.mode == RecordMode::kNewEpisodes ||
-               (settings.mode == RecordMode::kOnce && image_.existed())) {}
-
-  UpstreamPolicy upstream_policy(std::string_view host, std::uint16_t port) const override;
-  bool answers_for(std::string_view host, std::uint16_t port) const override {
-    return image_.answers_for(host, port);
-  }
-  bool may_relay() const override { return settings_.mode != RecordMode::kNone; }
-  bool decides_at_headers() const override { return may_forward() && !needs_body(); }
-  bool needs_body() const override {
-    return plays_ && (matcher_.needs_body() || image_.bodies_vary());
-  }
-  Decision decide(const RequestView& request) override;
-  Decision refused_tunnel(const RequestView& request) override;
-  std::string_view failure_of(const RequestView& place) override;
-  PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
-                          std::string& scratch) const override;
-  bool answers_before_body(std::uint32_t interaction) const override {
-    return image_.answers_before_body(interaction);
-  }
-  bool answers_early() const override { return plays_ && image_.answers_early(); }
-  std::string miss(const RequestView& request, const Decision& decision,
-                   std::string_view detail) override;
-  Miss diagnose(const RequestView& request, const Decision& decision,
-                std::string_view detail) const override;
-  std::string miss(const Miss& miss) override;
-  Result<std::optional<RecordName>> record(Interaction interaction) override;
-  void closed_behind(const RecordName& recorded) override;
-  void not_recorded(const RequestView& request, std::string_view why) override;
-  void cannot_record(const RequestView& request, std::string_view why) override;
-  void relayed(std::string_view place, std::string_view what) override;
-  void refused(std::string_view place, std::string_view what) override;
-  void handled(const RequestView& request, const Handled& handled) noexcept override;
-
-  Result<std::uint32_t> index() override;
-  Result<std::uint32_t> advance(bool plays) override;
-  Result<void> rewind() override;
-  std::uint32_t cassette_size() const override { return image_.size(); }
-
-  const std::string& cassette_path() const override { return path_; }
-
-  void keep_open(const std::function<int(int fd)>& hide) override {
-    if (!may_forward()) return;
-    if (auto kept = journal_.keep_open(hide); !kept) log(LogLevel::kWarn, kept.error().message);
-  }
-
-  void before_fork() override {
-    journal_.before_fork();
-    known_.before_fork();
-  }
-  void after_fork() override {
-    known_.after_fork();
-    journal_.after_fork();
-  }
-
- private:
-  /// DESIGN.md's table of record modes.
-  bool may_forward() const {
-    if (cursors_.ended()) return false;
-    switch (settings_.mode) {
-      case RecordMode::kOnce:
-        return !image_.existed();
-      case RecordMode::kNewEpisodes:
-      case RecordMode::kAll:
-      case RecordMode::kRewrite:
-        return true;
-      case RecordMode::kNone:
-      case RecordMode::kOff:
-        return false;
-    }
-    return false;
-  }
-  Turn take(const Candidates& candidates);
-  template <typename Accepts>
-  Turn take_of(const Image::Group& group, bool repeats, Accepts accepts);
-  void tell_difference(const RequestView& request, Decision& decision) const;
-  void tell_once(const std::string& line) const {
-    if (session_->first_to_tell(line)) log(LogLevel::kWarn, line);
-  }
-  Error ended() const { return Error{"the session " + session_->name() + " has ended"}; }
-
-  const Settings settings_;
-  const std::string path_;
-  const Redactor redactor_;
-  const Matcher matcher_;
-  const std::shared_ptr<Session> session_;
-  const OpenCassette cassette_;
-  const Image& image_;
-  Cursors& cursors_;
-  Journal journal_;
-  KnownSecrets known_;
-  const bool plays_;
-  std::atomic<std::uint64_t> sequence_{0};
-  std::atomic<bool> told_{false};  ///< that recording fails
-};
+}  // namespace
 
 UpstreamPolicy SessionPlayer::upstream_policy(std::string_view host, std::uint16_t port) const {
   if (!may_forward()) return UpstreamPolicy::kNever;
@@ -348,99 +223,6 @@ Miss SessionPlayer::diagnose(const RequestView& request, const Decision& decisio
   return miss;
 }
 
-Result<std::optional<RecordName>> SessionPlayer::record(Interaction interaction) try {
-  if (interaction.error.empty() &&
-      settings_.no_record_status.contains(interaction.response.status)) {
-    return std::optional<RecordName>();
-  }
-  interaction.redacted = digests_of(redactor_, image_.digest_key(), view_of(interaction));
-  const Redaction redaction = redactor_.redact(interaction, &known_);
-  if (interaction.redacted.empty() && has_placeholder(interaction))
-    interaction.redacted = without_digests(image_.digest_key());
-  if (redaction.response_values > 0) cursors_.count_redacted(redaction.response_values);
-  if (!redaction.unsearched.empty() && session_->first_to_tell("unsearched")) {
-    log(LogLevel::kWarn, interaction.request.method + " " + interaction.uri + ": " +
-                             redaction.unsearched +
-                             ", was not searched for credentials (further ones are not told)");
-  }
-  if (!interaction.recorded_at) interaction.recorded_at = microseconds_now();
-  JournalRecord record;
-  record.session = session_->token();
-  record.mode = settings_.mode;
-  record.began = static_cast<std::uint64_t>(*interaction.recorded_at) * 1000;
-  record.pid = getpid();
-  record.sequence = sequence_.fetch_add(1, std::memory_order_relaxed);
-  record.interaction = std::move(interaction);
-  const std::string what = record.interaction.request.method + " " + record.interaction.uri;
-  auto appended = journal_.append(record);
-  if (appended) {
-    cursors_.count_recorded();
-    return std::optional<RecordName>({record.began, record.sequence});
-  }
-  cursors_.count_record_failure();
-  session_->note_not_recorded({path_, what, appended.error().message});
-  if (!told_.exchange(true)) {
-    log(LogLevel::kError, "not recorded in " + cassette_path() + ": " + appended.error().message);
-  }
-  return appended.error();
-} catch (const std::exception& problem) {
-  cursors_.count_record_failure();
-  return Error{std::string("not recorded: ") + problem.what()};
-}
-
-void SessionPlayer::closed_behind(const RecordName& recorded) try {
-  JournalRecord record;
-  record.session = session_->token();
-  record.began = recorded.began;
-  record.pid = getpid();
-  record.sequence = recorded.sequence;
-  if (auto appended = journal_.append_close(record); !appended) {
-    log(LogLevel::kWarn, appended.error().message);
-  }
-} catch (const std::exception& problem) {
-  log(LogLevel::kWarn, problem.what());
-}
-
-void SessionPlayer::not_recorded(const RequestView& request, std::string_view why) try {
-  const NotRecorded note{
-      path_,
-      std::string(request.method) + " " +
-          (known_.refresh() ? known_.redact_uri(redactor_.redact_uri(format_uri(request.uri)))
-                            : redactor_.redact_uri(format_uri(request.uri))),
-      std::string(why)};
-  log(LogLevel::kWarn, note.what + ": " + note.why + ": not recorded");
-  session_->note_not_recorded(note);
-} catch (const std::exception& problem) {
-  log(LogLevel::kWarn, problem.what());
-}
-
-void SessionPlayer::cannot_record(const RequestView& request, std::string_view why) {
-  cursors_.count_record_failure();
-  not_recorded(request, why);
-}
-
-void SessionPlayer::relayed(std::string_view place, std::string_view what) try {
-  cursors_.count_relayed();
-  tell_once(relayed_line(place, what));
-} catch (const std::exception& problem) {
-  log(LogLevel::kWarn, problem.what());
-}
-
-void SessionPlayer::refused(std::string_view place, std::string_view what) try {
-  cursors_.count_refused();
-  tell_once(refused_line(place, what));
-} catch (const std::exception& problem) {
-  log(LogLevel::kWarn, problem.what());
-}
-
-void SessionPlayer::handled(const RequestView& request, const Handled& handled) noexcept {
-  const bool replayed = handled.outcome == HistoryOutcome::kReplayed;
-  const bool real =
-      handled.outcome == HistoryOutcome::kRecorded || handled.outcome == HistoryOutcome::kForwarded;
-  note_request(session_->history(), redactor_, real ? &known_ : nullptr, cassette_.key, request,
-               handled, replayed ? image_.status(handled.decision.interaction) : handled.status);
-}
-
 Result<std::uint32_t> SessionPlayer::index() {
   if (cursors_.ended()) return ended();
   return cursors_.index(image_);
@@ -456,8 +238,6 @@ Result<void> SessionPlayer::rewind() {
   cursors_.rewind();
   return {};
 }
-
-}  // namespace
 
 std::shared_ptr<Player> Player::open(const Settings& settings, std::string path,
                                      std::shared_ptr<Session> session, OpenCassette cassette) {

@@ -1,8 +1,8 @@
 // The player that cannot work: see Player::broken().
-#include "store/diagnosis.h"
 #include "store/log.h"
-#include "store/player.h"
-#include "store/request_note.h"
+#include "store/player/diagnosis.h"
+#include "store/player/player.h"
+#include "store/player/request_note.h"
 #include "store/session/session.h"
 #include "store/session/session_files.h"
 

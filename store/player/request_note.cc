@@ -1,5 +1,5 @@
 // See request_note.h.
-#include "store/request_note.h"
+#include "store/player/request_note.h"
 
 #include <errno.h>
 #include <unistd.h>
