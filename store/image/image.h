@@ -63,6 +63,8 @@ class Image {
   static constexpr std::uint32_t kVaries = 7;
   static constexpr std::uint32_t kHasIdentities = 8;   ///< of some, identity() is known
   static constexpr std::uint32_t kHasConditions = 16;  ///< some are for certain requests alone
+  static constexpr std::uint32_t kHasEarlyAnswers =
+      32;  ///< some began before the request was complete
 
   /// Maps a file. Damaged, cut short, of another version: an error.
   static Result<Image> open(const std::string& file);

@@ -138,7 +138,10 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     if (!interaction.error.empty()) continue;
 
     const Rendering answer = render(interaction);
-    answers_early = answers_early || answer.answers_early;
+    if (answer.answers_early) {
+      groups.slots[groups.group_of[i]].flags |= Image::kHasEarlyAnswers;
+      answers_early = true;
+    }
     entry.status = static_cast<std::uint16_t>(interaction.response.status);
     entry.flags |= static_cast<std::uint16_t>(
         (answer.close_after ? kCloseAfter : 0) | (answer.close_after_head ? kCloseAfterHead : 0) |
@@ -167,6 +170,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
   header.origins = static_cast<std::uint32_t>(groups.origins.size());
   header.digest_key = key;
   writer.put(0, &header, sizeof header);
+  writer.put(header.slots_at, groups.slots.data(), groups.slots.size() * sizeof(Image::Slot));
   writer.put(header.entries_at, entries.data(), entries.size() * sizeof(Image::Entry));
   std::string bytes = writer.take();
   seal(bytes);

@@ -38,21 +38,18 @@ class FallbackPlayer final : public Player {
 
   Decision decide(const RequestView& request) override;
   Decision refused_tunnel(const RequestView& request) override {
-    for (std::size_t i = 0; i < players_.size(); ++i) {
-      Decision decision = players_[i]->refused_tunnel(request);
-      if (decision.kind != Decision::Kind::kReplay) continue;
-      decision.interaction += begins_[i];
-      return decision;
-    }
-    return {};
+    return first_that([&](Player& player) { return player.refused_tunnel(request); });
+  }
+  Decision refuses_body(const RequestView& request) override {
+    return first_that([&](Player& player) { return player.refuses_body(request); });
   }
   PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
                           std::string& scratch) const override {
     const std::size_t index = player_of(interaction);
     return players_[index]->response(interaction - begins_[index], target, scratch);
   }
-  bool answers_early() const override {
-    return any([](const Player& player) { return player.answers_early(); });
+  bool answers_early(const RequestView& request) const override {
+    return any([&](const Player& player) { return player.answers_early(request); });
   }
   bool answers_before_body(std::uint32_t interaction) const override {
     const std::size_t index = player_of(interaction);
@@ -120,6 +117,17 @@ class FallbackPlayer final : public Player {
   bool any(Asked asked) const {
     return std::any_of(players_.begin(), players_.end(),
                        [&](const auto& player) { return asked(*player); });
+  }
+  /// Of the first that replays.
+  template <typename Decides>
+  Decision first_that(Decides decides) {
+    for (std::size_t i = 0; i < players_.size(); ++i) {
+      Decision decision = decides(*players_[i]);
+      if (decision.kind != Decision::Kind::kReplay) continue;
+      decision.interaction += begins_[i];
+      return decision;
+    }
+    return {};
   }
   std::size_t player_of(std::uint32_t interaction) const {
     auto behind = std::upper_bound(begins_.begin(), begins_.end(), interaction);

@@ -123,6 +123,13 @@ class Player {
     return {};
   }
 
+  /// Of a request that waits for a 100 (Continue), where decide() needs the body: kReplay when it is the turn of an answer
+  /// that came before the body, which it takes as decide() does. Anything else: the body is to come.
+  virtual Decision refuses_body(const RequestView& request) {
+    (void)request;
+    return {};
+  }
+
   /// The response of a kReplay decision. The usual case is a view into the compiled cassette; for
   /// another framing (HTTP/1.0 peer, HEAD) it is written into `scratch`.
   virtual PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
@@ -130,8 +137,11 @@ class Player {
 
   /// The recorded server gave this answer instead of a 100 (Continue), before the request's body.
   virtual bool answers_before_body(std::uint32_t interaction) const = 0;
-  /// Some recorded answer began before its request was complete: worth deciding when the head is there.
-  virtual bool answers_early() const { return false; }
+  /// Some recorded answer to such a request began before it was complete: it is decided when its head is there.
+  virtual bool answers_early(const RequestView& request) const {
+    (void)request;
+    return false;
+  }
 
   /// Counts a miss, tells it on stderr (through the logger), and writes the response `HTTP/1.1 599
   /// Cassette Miss` with `X-Cassette-Miss` and a text body that has cassette, mode, request, reason

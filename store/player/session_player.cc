@@ -115,6 +115,23 @@ Decision SessionPlayer::refused_tunnel(const RequestView& request) {
   return {Decision::Kind::kReplay, MissReason::kNone, turn.interaction};
 }
 
+Decision SessionPlayer::refuses_body(const RequestView& request) {
+  if (cursors_.ended() || !plays_) return {};
+  const Candidates candidates(image_, matcher_, request);
+  const Image::Group& group = candidates.all();
+  std::uint32_t next = image_.size();
+  for (std::uint32_t i = 0; i < group.count && next == image_.size(); ++i) {
+    const std::uint32_t member = image_.member(group, i);
+    if (member < image_.size() && !cursors_.used_up(image_, member) && candidates.accepts(member))
+      next = member;
+  }
+  if (next == image_.size() || !image_.answers_before_body(next)) return {};
+  // Another thread may have taken it meanwhile, or it is not its turn in a sequence: then the body is to come.
+  const Turn turn = take_of(group, false, [next](std::uint32_t i) { return i == next; });
+  if (turn.kind != Turn::Kind::kPlay) return {};
+  return {Decision::Kind::kReplay, MissReason::kNone, turn.interaction};
+}
+
 std::string_view SessionPlayer::failure_of(const RequestView& place) {
   if (image_.answers_for(place.uri.host, place.uri.port)) return {};
   if (image_.find(matcher_.key(place)).count == 0) return {};

@@ -48,13 +48,17 @@ class SessionPlayer final : public Player {
   }
   Decision decide(const RequestView& request) override;
   Decision refused_tunnel(const RequestView& request) override;
+  Decision refuses_body(const RequestView& request) override;
   std::string_view failure_of(const RequestView& place) override;
   PlayedResponse response(std::uint32_t interaction, const ResponseTarget& target,
                           std::string& scratch) const override;
   bool answers_before_body(std::uint32_t interaction) const override {
     return image_.answers_before_body(interaction);
   }
-  bool answers_early() const override { return plays_ && image_.answers_early(); }
+  bool answers_early(const RequestView& request) const override {
+    return plays_ && image_.answers_early() && !matcher_.needs_body() &&
+           (image_.find(matcher_.key(request)).flags & Image::kHasEarlyAnswers) != 0;
+  }
   std::string miss(const RequestView& request, const Decision& decision,
                    std::string_view detail) override;
   Miss diagnose(const RequestView& request, const Decision& decision,

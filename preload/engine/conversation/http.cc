@@ -64,6 +64,11 @@ void Conversation::request_head() {
   if (exchange_.active) return;
   if (play_early() || !request_parser_.expects_continue()) return;
   if (!decided_ && !player_->needs_body()) decide();
+  if (!decided_) {
+    const Decision refusal = player_->refuses_body(view());
+    decided_ = refusal.kind == Decision::Kind::kReplay;
+    if (decided_) decision_ = refusal;
+  }
   answered_ = decided_ && decision_.kind == Decision::Kind::kReplay &&
               player_->answers_before_body(decision_.interaction);
   if (answered_) {

@@ -205,6 +205,27 @@ TEST_F(CandidatesTest, RequestsThatDifferInTheirBodyGetEachItsOwnAnswer) {
   player.leave();
 }
 
+TEST_F(CandidatesTest, ARefusalBeforeTheBodyIsPlayedAtTheHead) {
+  const Request::Fields waits = {{"Expect", "100-continue"}, {"Content-Length", "3"}};
+  record({{{"http://a/p", "", waits}, "417 refused"}, {{"http://a/p", "one", waits}, "1"}});
+  auto player = open(RecordMode::kNone);
+  ASSERT_TRUE(player->needs_body());
+  Headers headers;
+  for (const auto& [name, value] : waits) headers.add(name, value);
+  RequestView request;
+  request.method = "POST";
+  request.uri = *parse_uri("http://a/p");
+  request.headers = &headers;
+  const Decision first = player->refuses_body(request);
+  EXPECT_EQ(first.kind, Decision::Kind::kReplay);
+  EXPECT_EQ(first.interaction, 0u);
+  EXPECT_TRUE(player->answers_before_body(first.interaction));
+  EXPECT_NE(player->refuses_body(request).kind, Decision::Kind::kReplay)
+      << "the next one had its body";
+  EXPECT_EQ(ask(*player, {"http://a/p", "one", waits}), "1");
+  player.leave();
+}
+
 TEST_F(CandidatesTest, ABodyIsAlikeWhateverItsTokenIs) {
   auto body = [](const std::string& query, const std::string& token) {
     return R"({"query": ")" + query + R"(", "access_token": ")" + token + "\"}";
