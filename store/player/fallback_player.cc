@@ -48,6 +48,9 @@ class FallbackPlayer final : public Player {
     const std::size_t index = player_of(interaction);
     return players_[index]->response(interaction - begins_[index], target, scratch);
   }
+  bool has_early_answers() const override {
+    return any([](const Player& player) { return player.has_early_answers(); });
+  }
   bool answers_early(const RequestView& request) const override {
     return any([&](const Player& player) { return player.answers_early(request); });
   }

@@ -137,7 +137,9 @@ class Player {
 
   /// The recorded server gave this answer instead of a 100 (Continue), before the request's body.
   virtual bool answers_before_body(std::uint32_t interaction) const = 0;
-  /// Some recorded answer to such a request began before it was complete: it is decided when its head is there.
+  /// Some recorded answer began before its request was complete.
+  virtual bool has_early_answers() const { return false; }
+  /// One to such a request did: it is decided when its head is there.
   virtual bool answers_early(const RequestView& request) const {
     (void)request;
     return false;

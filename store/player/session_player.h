@@ -55,8 +55,11 @@ class SessionPlayer final : public Player {
   bool answers_before_body(std::uint32_t interaction) const override {
     return image_.answers_before_body(interaction);
   }
+  bool has_early_answers() const override {
+    return plays_ && image_.answers_early() && !matcher_.needs_body();
+  }
   bool answers_early(const RequestView& request) const override {
-    return plays_ && image_.answers_early() && !matcher_.needs_body() &&
+    return has_early_answers() &&
            (image_.find(matcher_.key(request)).flags & Image::kHasEarlyAnswers) != 0;
   }
   std::string miss(const RequestView& request, const Decision& decision,

@@ -52,8 +52,8 @@ void Conversation::play(const Decision& decision) {
 /// At the head of a request whose body is still to come: an answer that began before the body was complete begins now.
 /// False: it is not such a one.
 bool Conversation::play_early() {
-  if (request_parser_.is_connect() || !request_parser_.announces_body()) return false;
-  if (!player_->answers_early(view())) return false;
+  if (!player_->has_early_answers() || request_parser_.is_connect()) return false;
+  if (!request_parser_.announces_body() || !player_->answers_early(view())) return false;
   if (!decided_) decide();
   if (decision_.kind != Decision::Kind::kReplay) return false;
   ResponseTarget target;
