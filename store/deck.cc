@@ -9,8 +9,8 @@
 #include <exception>
 #include <utility>
 
-#include "store/player/fallback_player.h"
 #include "store/log.h"
+#include "store/player/fallback_player.h"
 #include "store/player/request_note.h"
 #include "store/settings/cassette_list.h"
 #include "store/settings/setting_names.h"

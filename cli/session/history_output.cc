@@ -6,8 +6,8 @@
 #include "cli/paths.h"
 #include "cli/session/state_output.h"
 #include "cli/text.h"
-#include "store/player/diagnosis.h"
 #include "store/formats/text.h"
+#include "store/player/diagnosis.h"
 
 namespace cassette {
 namespace {

@@ -221,8 +221,8 @@ std::string comparable_body(const Redactor* redactor, const RequestView& request
     plain = plain_body(*request.headers, request.body);
   }
   const std::string_view body = plain.decoded ? std::string_view(plain.text) : request.body;
-  return canonical_body(type, redactor != nullptr ? redactor->redact_body(type, body)
-                                                  : std::string(body));
+  return canonical_body(
+      type, redactor != nullptr ? redactor->redact_body(type, body) : std::string(body));
 }
 
 Matcher::Matcher(MatchOn match_on, Redactor redactor)

@@ -59,8 +59,8 @@ std::string nearest_key(std::string_view key) {
 
 bool takes_list(SettingKind kind) {
   return changes_defaults(kind) || kind == SettingKind::kHosts || kind == SettingKind::kMatchOn ||
-         kind == SettingKind::kPairs || kind == SettingKind::kPaths || kind == SettingKind::kStatuses ||
-         kind == SettingKind::kUnsupported;
+         kind == SettingKind::kPairs || kind == SettingKind::kPaths ||
+         kind == SettingKind::kStatuses || kind == SettingKind::kUnsupported;
 }
 
 std::optional<Error> fill(ConfigEntry& entry, const DocumentNode& value, const std::string& where) {

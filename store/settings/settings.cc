@@ -230,7 +230,8 @@ constexpr Applier kAppliers[] = {
 /// An empty value is an empty list, or counts as not set.
 bool counts(const Given& given) {
   return !given.text.empty() || !given.pairs.empty() || changes_defaults(given.setting->kind) ||
-         given.setting->kind == SettingKind::kHosts || given.setting->kind == SettingKind::kStatuses;
+         given.setting->kind == SettingKind::kHosts ||
+         given.setting->kind == SettingKind::kStatuses;
 }
 
 std::optional<Error> check(const Given& given) {
