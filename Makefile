@@ -185,8 +185,8 @@ $(BUILD)/tests/programs/openssl_static: tests/programs/tls/openssl_nonblocking.c
 
 # Programs about concurrency, each a second time under ThreadSanitizer: instrumented is what is shared, the rest of the
 # store comes from its archive.
-INSTRUMENTED := $(addprefix store/,deck.cc player.cc request_note.cc session/cursors.cc session/history.cc \
-  session/session.cc session/session_cassettes.cc session/tracking.cc image/image.cc)
+INSTRUMENTED := $(addprefix store/,deck.cc player/session_player.cc player/session_recorder.cc \
+  player/request_note.cc session/cursors.cc session/history.cc session/session.cc session/session_cassettes.cc session/tracking.cc image/image.cc)
 tsan_object = $(1:%=$(BUILD)/tsan/%.o)
 $(BUILD)/tsan/%.o: % $(BUILD)/flags | $(FETCHED)/build.installed
 	@mkdir -p $(@D)
