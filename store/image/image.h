@@ -119,7 +119,7 @@ class Image {
   /// May it answer a request with these fields? A part of a body is for those who asked for that
   /// part; that nothing has changed, for those who asked whether it has. No allocation.
   bool answers_conditions(std::uint32_t interaction, const Headers& incoming) const;
-  /// Kept only where bodies are compared.
+  /// Kept only where the matcher compares bodies.
   std::string_view request_body(std::uint32_t interaction) const;
 
   /// The response for an HTTP/1.1 peer, whole, behind its informational ones.

@@ -121,7 +121,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
     std::string_view parts[kParts] = {interaction.id,  interaction.request.method,
                                       interaction.uri, interaction.error,
                                       headers,         {}};
-    if (matcher.needs_body() || groups.bodies_vary) parts[kRequestBody] = interaction.request.body;
+    if (matcher.needs_body()) parts[kRequestBody] = interaction.request.body;
     entry.times = interaction.times;
     if (interaction.redacted.empty() && has_placeholder(interaction)) {
       entry.flags = kRedactedBefore;
