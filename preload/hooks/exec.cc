@@ -95,7 +95,7 @@ int execveat(int directory, const char* path, char* const* arguments, char* cons
 
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
                 const posix_spawnattr_t* attributes, char* const* arguments,
-                char* const* environment) noexcept {
+                char* const* environment) {
   note_program(path);
   GO_ALONG(environment)
   return real().posix_spawn(pid, path, actions, attributes, arguments, environment);
@@ -103,7 +103,7 @@ int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* 
 
 int posix_spawnp(pid_t* pid, const char* name, const posix_spawn_file_actions_t* actions,
                  const posix_spawnattr_t* attributes, char* const* arguments,
-                 char* const* environment) noexcept {
+                 char* const* environment) {
   note_program_name(name);
   GO_ALONG(environment)
   return real().posix_spawnp(pid, name, actions, attributes, arguments, environment);
