@@ -349,11 +349,11 @@ bool Connection::owes_upstream() const {
 /// Nobody reads any more.
 void Connection::program_left() {
   program_gone_ = true;
-  conversation_->program_gone();
+  conversation_->program_gone(/*closed=*/true);
 }
 
 bool Connection::abandon() {
-  conversation_->program_gone();
+  conversation_->program_gone(/*closed=*/false);
   bool answers = conversation_->exchanging() && upstream_ == Upstream::kConnected;
   if (!answers && !owes_upstream()) return false;
   program_gone_ = true;

@@ -18,7 +18,7 @@ class Channel {
 
   virtual void from_program(std::string_view bytes) = 0;
   virtual void program_finished() = 0;
-  virtual void program_gone() = 0;
+  virtual void program_gone(bool closed) = 0;
   virtual void program_exits() = 0;
   virtual void from_upstream(std::string_view bytes) = 0;
   virtual void upstream_finished() = 0;

@@ -68,11 +68,11 @@ void Conversation::program_finished() {
   work();
 }
 
-void Conversation::program_gone() {
+void Conversation::program_gone(bool closed) {
   if (std::exchange(program_gone_, true)) return;
-  if (channel_) return channel_->program_gone();
+  if (channel_) return channel_->program_gone(closed);
   note_closing();
-  give_up();
+  give_up(closed);
   if (!input_.empty()) work();  // what was pipelined is sent, as the kernel would have
 }
 
@@ -155,7 +155,7 @@ void Conversation::upstream_failed(int error, bool told) {
 
 void Conversation::program_exits() {
   if (channel_) return channel_->program_exits();
-  program_gone();
+  program_gone(/*closed=*/false);
   if (!exchange_.active) return;
   if (!exchange_.response_complete) record_cut(ResponseEnd::kOpen, kSilenceError);
   note_exchange();

@@ -62,9 +62,9 @@ class Conversation {
   void from_program(std::string_view bytes);
   /// No more bytes will come from the program; it may still read.
   void program_finished();
-  /// The program has closed its end, or exits: it reads no more. What it asked for and got nothing of is recorded as
-  /// that.
-  void program_gone();
+  /// The program has closed its end, or its process ends with it open (`closed` is false), which says nothing of its
+  /// patience: it reads no more. What it waited for and got nothing of is recorded as that.
+  void program_gone(bool closed);
   /// Behind program_gone(): nobody waits any longer for an answer that had begun.
   void program_exits();
   void from_upstream(std::string_view bytes);
@@ -183,7 +183,7 @@ class Conversation {
   void record_cut(ResponseEnd end, std::string_view error);
   void record_error(std::string_view error);
   void record(Interaction interaction);
-  void give_up();
+  void give_up(bool closed);
   void note_upstream_closed();
   void note_closing();
   void note(const RequestView& request, HistoryOutcome outcome, const Decision& decision,

@@ -162,7 +162,7 @@ void Conversation::request_complete() {
     if (exchange_.response_complete) {
       finish_exchange();
     } else if (program_gone_) {
-      give_up();  // it was pipelined
+      give_up(/*closed=*/true);  // it was pipelined
     }
     return;
   }

@@ -141,9 +141,9 @@ void Conversation::record(Interaction interaction) {
 
 /// The program has left. An answer that it saw a part of may still become whole, and so may one that it did not wait for
 /// at all: which of them it sees is chance.
-void Conversation::give_up() {
+void Conversation::give_up(bool closed) {
   if (!exchange_.active) return;
-  const bool waited = silent_ || steady_now() - exchange_.sent >= kWaited;
+  const bool waited = silent_ || (closed && steady_now() - exchange_.sent >= kWaited);
   const bool was_asked = exchange_.request_complete && exchange_.records;
   if (!exchange_.response_complete && (exchange_.has_head || (was_asked && !waited))) {
     exchange_.seen = exchange_.course;

@@ -67,8 +67,8 @@ void SecureChannel::program_finished() {
   }
 }
 
-void SecureChannel::program_gone() {
-  if (inner_) inner_->program_gone();
+void SecureChannel::program_gone(bool closed) {
+  if (inner_) inner_->program_gone(closed);
 }
 
 void SecureChannel::program_exits() {

@@ -42,7 +42,7 @@ class SecureChannel final : public Channel {
 
   void from_program(std::string_view bytes) override;
   void program_finished() override;
-  void program_gone() override;
+  void program_gone(bool closed) override;
   void program_exits() override;
   void from_upstream(std::string_view bytes) override;
   void upstream_finished() override;

@@ -22,7 +22,7 @@ class Tunnel final : public Channel {
 
   void from_program(std::string_view bytes) override { inner_.from_program(bytes); }
   void program_finished() override { inner_.program_finished(); }
-  void program_gone() override { inner_.program_gone(); }
+  void program_gone(bool closed) override { inner_.program_gone(closed); }
   void program_exits() override { inner_.program_exits(); }
   void from_upstream(std::string_view bytes) override;
   void upstream_finished() override;

@@ -87,7 +87,7 @@ TEST_F(EndingsTest, AServerThatClosesAfterAWhileOrBehindTheProgramDoesNot) {
     if (!program_first) std::this_thread::sleep_for(std::chrono::milliseconds(300));
     recording.upstream_finished();
     recording.program_finished();
-    recording.program_gone();
+    recording.program_gone(true);
     EXPECT_FALSE(recorded().at(0).closes);
   }
 }
@@ -197,7 +197,7 @@ TEST_F(EndingsTest, AnAnswerThatTheProgramGaveUpWaitingForIsASilence) {
   recording.from_program(kGet);
   wait_long();
   recording.program_finished();
-  recording.program_gone();
+  recording.program_gone(true);
   EXPECT_FALSE(recording.exchanging());
   EXPECT_EQ(upstream(), kGet);       // it was asked all the same
   recording.from_upstream(kAnswer);  // too late
@@ -234,7 +234,7 @@ TEST_F(EndingsTest, WhatWasPipelinedByAProgramThatLeftIsSentAndSilent) {
   Conversation& recording = open();
   recording.from_program(std::string(kGet) + kGet + kGet);
   wait_long();
-  recording.program_gone();
+  recording.program_gone(true);
   EXPECT_EQ(upstream(), std::string(kGet) + kGet + kGet);
   auto interactions = recorded();
   ASSERT_EQ(interactions.size(), 3U);
@@ -246,7 +246,7 @@ TEST_F(EndingsTest, AProgramThatDidNotWaitAtAllDoesNotMakeASilenceOfWhatComes) {
     std::filesystem::remove(settings_.cassette);
     Conversation& recording = open();
     recording.from_program(kGet);
-    recording.program_gone();
+    recording.program_gone(true);
     EXPECT_TRUE(recording.exchanging());
     recording.from_upstream(std::string_view(kAnswer).substr(0, comes ? -1 : 40));
     recording.program_exits();
@@ -261,7 +261,7 @@ TEST_F(EndingsTest, ARequestThatTheProgramDidNotFinishIsNoSilence) {
   Conversation& recording = open();
   recording.from_program("POST /a HTTP/1.1\r\nHost: h.example\r\nContent-Length: 9\r\n\r\nhalf");
   recording.program_finished();
-  recording.program_gone();
+  recording.program_gone(true);
   EXPECT_FALSE(recording.exchanging());
   finish_session();
   EXPECT_FALSE(cassette_exists(settings_.cassette));
@@ -271,7 +271,7 @@ TEST_F(EndingsTest, AnAnswerThatBecomesWholeBehindTheProgramsBackIsRecordedWhole
   Conversation& recording = open();
   recording.from_program(kGet);
   recording.from_upstream("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
-  recording.program_gone();
+  recording.program_gone(true);
   EXPECT_TRUE(recording.exchanging());
   recording.from_upstream("llo");
   auto interactions = recorded();
@@ -285,7 +285,7 @@ TEST_F(EndingsTest, AnEndlessAnswerIsPlayedAsFarAsTheProgramSawItAndHeldOpen) {
   recording.from_program(kGet);
   recording.from_upstream("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n");
   recording.from_upstream("4\r\ntwo\n\r\n");  // at once, and yet not with the first
-  recording.program_gone();
+  recording.program_gone(true);
   recording.from_upstream("6\r\nthree\n\r\n");
   recording.program_exits();
   EXPECT_FALSE(recording.exchanging());
