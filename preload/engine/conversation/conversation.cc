@@ -157,7 +157,7 @@ void Conversation::program_exits() {
   if (channel_) return channel_->program_exits();
   program_gone(/*closed=*/false);
   if (!exchange_.active) return;
-  if (!exchange_.response_complete) record_cut(ResponseEnd::kOpen, kSilenceError);
+  if (!exchange_.response_complete) record_what_came();
   note_exchange();
 }
 

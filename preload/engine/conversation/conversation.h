@@ -184,6 +184,7 @@ class Conversation {
   void record_error(std::string_view error);
   void record(Interaction interaction);
   void give_up(bool closed);
+  void record_what_came();
   void note_upstream_closed();
   void note_closing();
   void note(const RequestView& request, HistoryOutcome outcome, const Decision& decision,

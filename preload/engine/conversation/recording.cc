@@ -160,6 +160,15 @@ void Conversation::give_up(bool closed) {
   note_exchange();
 }
 
+/// Nobody waits for the rest. What was asked just now, while the process ends, had no time to be answered: that is no
+/// silence.
+void Conversation::record_what_came() {
+  if (exchange_.has_head || steady_now() - exchange_.sent >= kWaited) {
+    return record_cut(ResponseEnd::kOpen, kSilenceError);
+  }
+  not_recorded("the process ended before it could be answered");
+}
+
 /// Between two requests.
 void Conversation::note_upstream_closed() {
   if (end_announced_ || program_finished_) return;
