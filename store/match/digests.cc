@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <string>
 
-#include "store/match/canonical_body.h"
 #include "store/match/key_hasher.h"
 #include "store/match/match_parts.h"
 #include "store/match/parameters.h"

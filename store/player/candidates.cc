@@ -18,8 +18,10 @@ Candidates::Candidates(const Image& image, const Matcher& matcher, const Request
   if (varies == 0 && (flags & Image::kHasIdentities) == 0) return;
 
   Likeness likeness;
-  likeness.digests =
-      folded_digests_of(matcher.redactor(), image.digest_key(), matcher.match_on(), request);
+  if ((flags & (Image::kHasIdentities | kLikeSecrets)) != 0) {
+    likeness.digests =
+        folded_digests_of(matcher.redactor(), image.digest_key(), matcher.match_on(), request);
+  }
   if ((flags & Image::kHasIdentities) != 0) {
     identity_ = likeness.digests.identity;
     const Image::Group same = image.find(key_of_alike(key, 0, identity_, likeness));
