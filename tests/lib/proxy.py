@@ -1,21 +1,12 @@
 """A proxy that opens tunnels (CONNECT), on loopback. Writes its port to the first file, and a line a tunnel to the second
 one. A host called "refused" is refused; with a fourth argument everybody without credentials is. Ends with its parent."""
-import os
 import socket
 import sys
 import threading
-import time
+
+from listening import pump, serve_connections
 
 port_file, log_file, parent = sys.argv[1], sys.argv[2], int(sys.argv[3])
-
-
-def pump(source, target):
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 def serve(client):
@@ -46,16 +37,4 @@ def serve(client):
     client.close()
 
 
-def watch():
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(0)
-
-
-listener = socket.create_server(("127.0.0.1", 0), backlog=50)
-with open(port_file + ".new", "w") as file:
-    file.write(str(listener.getsockname()[1]))
-os.rename(port_file + ".new", port_file)
-threading.Thread(target=watch, daemon=True).start()
-while True:
-    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+serve_connections(serve, port_file, parent)

@@ -4,8 +4,8 @@ method and target, and the connection goes on. Each request line is a line of LO
 import os
 import socket
 import sys
-import threading
-import time
+
+from listening import serve_connections
 
 port_file, folder, log_file, parent = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 
@@ -50,16 +50,4 @@ def guarded(client):
     client.close()
 
 
-def watch():
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(0)
-
-
-listener = socket.create_server(("127.0.0.1", 0), backlog=50)
-with open(port_file + ".new", "w") as file:
-    file.write(str(listener.getsockname()[1]))
-os.rename(port_file + ".new", port_file)
-threading.Thread(target=watch, daemon=True).start()
-while True:
-    threading.Thread(target=guarded, args=(listener.accept()[0],), daemon=True).start()
+serve_connections(guarded, port_file, parent)

@@ -1,22 +1,13 @@
 """A SOCKS 4, 4a and 5 server on loopback, without credentials, that leads everywhere to 127.0.0.1: socks.py PORT_FILE LOG
 PARENT. A line of LOG is a tunnel. Ends with its parent."""
-import os
 import socket
 import struct
 import sys
 import threading
-import time
+
+from listening import pump, serve_connections
 
 port_file, log_file, parent = sys.argv[1], sys.argv[2], int(sys.argv[3])
-
-
-def pump(source, target):
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 def until_nul(client):
@@ -51,16 +42,4 @@ def serve(client):
     pump(server, client)
 
 
-def watch():
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(0)
-
-
-listener = socket.create_server(("127.0.0.1", 0), backlog=50)
-with open(port_file + ".new", "w") as file:
-    file.write(str(listener.getsockname()[1]))
-os.rename(port_file + ".new", port_file)
-threading.Thread(target=watch, daemon=True).start()
-while True:
-    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+serve_connections(serve, port_file, parent)
