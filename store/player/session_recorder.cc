@@ -78,12 +78,9 @@ void SessionPlayer::closed_behind(const RecordName& recorded) try {
 }
 
 void SessionPlayer::not_recorded(const RequestView& request, std::string_view why) try {
-  const NotRecorded note{
-      path_,
-      std::string(request.method) + " " +
-          (known_.refresh() ? known_.redact_uri(redactor_.redact_uri(format_uri(request.uri)))
-                            : redactor_.redact_uri(format_uri(request.uri))),
-      std::string(why)};
+  std::string uri = redactor_.redact_uri(format_uri(request.uri));
+  if (known_.refresh()) uri = known_.redact_uri(uri);
+  const NotRecorded note{path_, std::string(request.method) + " " + uri, std::string(why)};
   log(LogLevel::kWarn, note.what + ": " + note.why + ": not recorded");
   session_->note_not_recorded(note);
 } catch (const std::exception& problem) {
