@@ -71,6 +71,14 @@ struct RedactedDigests {
   bool operator==(const RedactedDigests&) const = default;
 };
 
+/// The certificate of a TLS server that not every program would have taken.
+struct ServerCertificate {
+  std::vector<std::string> chain;  ///< DER, the server's own first; empty: there is none
+  /// The chain leads to an authority that each program trusted which met the server.
+  bool trusted = false;
+  bool operator==(const ServerCertificate&) const = default;
+};
+
 /// In place of the name of an errno: the server closed the connection without a byte of an answer.
 inline constexpr std::string_view kEofError = "EOF";
 /// The same: the program gave up waiting, without a byte of an answer.

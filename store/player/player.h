@@ -78,6 +78,12 @@ struct RecordName {
   std::uint64_t sequence = 0;
 };
 
+/// A server's certificate as it was recorded.
+struct RecordedCertificate {
+  ServerCertificate certificate;
+  std::int64_t recorded_at = 0;  ///< microseconds since 1970 UTC; 0: nobody knows
+};
+
 /// How a request went, for the session's history.
 struct Handled {
   HistoryOutcome outcome = HistoryOutcome::kMissed;
@@ -207,6 +213,22 @@ class Player {
   virtual std::string_view failure_of(const RequestView& place) {
     (void)place;
     return {};
+  }
+
+  /// The certificate that was recorded of a TLS server (an entry `CONNECT tls://host:port/`), which counts as no play. An
+  /// empty chain: the server was an ordinary one, or nothing was recorded of it.
+  virtual RecordedCertificate certificate_of(std::string_view host, std::uint16_t port) const {
+    (void)host;
+    (void)port;
+    return {};
+  }
+  /// Records it, once in a process for each host and certificate; in the merge the newest recording's certificate stays,
+  /// and one that a program of that recording did not trust is not trusted. Nothing is written in a mode that does not record.
+  virtual void record_certificate(std::string_view host, std::uint16_t port,
+                                  ServerCertificate certificate) {
+    (void)host;
+    (void)port;
+    (void)certificate;
   }
 
   /// The process is about to change its user: opens what could not be opened then. `hide` as
