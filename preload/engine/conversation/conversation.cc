@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "preload/engine/clock.h"
-#include "preload/engine/conversation/secure_channel.h"
+#include "preload/engine/conversation/client_hello.h"
 #include "store/player/request_note.h"
 
 namespace cassette {
@@ -203,91 +203,6 @@ void Conversation::work() {
   }
 }
 
-bool Conversation::settle_protocol(bool complete) {
-  bool may_forward = terms_.policy != UpstreamPolicy::kNever;
-  Protocol protocol = sniff(input_, complete);
-  switch (protocol) {
-    case Protocol::kUnknown:
-      return false;
-    case Protocol::kHttp1:
-      phase_ = Phase::kHttp;
-      break;
-    case Protocol::kHttp2:
-      if (may_forward) {
-        relay("HTTP/2 is not recorded by this version");
-      } else {
-        refuse_protocol("HTTP/2", "HTTP/2 is not replayed by this version");
-      }
-      break;
-    case Protocol::kNearlyHttp:
-      if (may_forward) {
-        relay("the first line is no request line of HTTP/1");
-      } else {
-        miss_first_line();
-      }
-      break;
-    case Protocol::kTls:
-      settle_tls();
-      break;
-    case Protocol::kSocks:
-      // Never let out where only recordings are played: there is HTTP behind it, mostly.
-      if (may_forward) {
-        relay("this is SOCKS, and an HTTP proxy alone is looked into");
-      } else {
-        refuse("this is SOCKS, which is not replayed");
-      }
-      break;
-    case Protocol::kOther:
-      if (terms_.may_relay) {
-        relay("this is not HTTP");
-      } else {
-        refuse("this is not HTTP, and mode none lets nothing out");
-      }
-      break;
-  }
-  return true;
-}
-
-void Conversation::settle_tls() {
-  const TlsSupport* support = terms_.tls != nullptr && !terms_.within_tls ? &terms_.tls() : nullptr;
-  if (support != nullptr && support->api != nullptr) {
-    phase_ = Phase::kChannel;
-    channel_ = std::make_unique<SecureChannel>(deck_, terms_, *support);
-    return;
-  }
-  // Never let out: what is inside could have been recorded or replayed.
-  refuse_protocol("TLS",
-                  support != nullptr ? support->problem.c_str() : "TLS within TLS is not handled");
-}
-
-/// A miss of what the request parser would refuse, or wait for the rest of.
-void Conversation::miss_first_line() {
-  const RequestMessage line = request_of_line(input_);
-  const RequestView request{line.method, request_uri(line, origin()), &line.headers, {}};
-  begin_request();
-  answer_miss(request, {Decision::Kind::kMiss, MissReason::kBadRequest, 0},
-              "the first line is no request line of HTTP/1");
-  end();
-}
-
-/// A miss without a request.
-void Conversation::refuse_protocol(const char* method, const char* what) {
-  RequestView request;
-  request.method = method;
-  request.uri.scheme = "https";
-  request.uri.host = terms_.host;
-  request.uri.port = terms_.port;
-  request.uri.path = "/";
-  Headers none;
-  request.headers = &none;
-  Decision decision{Decision::Kind::kMiss, MissReason::kUnsupported, 0};
-  begin_request();
-  player_->miss(request, decision, what);
-  note(request, HistoryOutcome::kMissed, decision, 0);
-  reset_error_ = ECONNREFUSED;
-  end();
-}
-
 // --- ends ------------------------------------------------------------------------------------------
 
 void Conversation::relay(std::string_view why) {
@@ -345,7 +260,7 @@ std::int64_t Conversation::patience() const {
   if (phase_ != Phase::kSniffing || program_finished_) return 0;
   // A line that was cut too early would be let out as another protocol.
   const bool replays = terms_.policy == UpstreamPolicy::kNever;
-  if (!input_.empty()) return replays ? kSilencePatience : kLinePatience;
+  if (!input_.empty()) return replays || hello_ != nullptr ? kSilencePatience : kLinePatience;
   return terms_.may_relay ? 0 : kSilencePatience;
 }
 

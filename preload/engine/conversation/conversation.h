@@ -32,6 +32,8 @@
 
 namespace cassette {
 
+class ClientHelloReader;
+struct ClientHello;
 struct TlsSupport;
 
 class Conversation {
@@ -144,7 +146,10 @@ class Conversation {
   void adopt_player();
   void work();
   bool settle_protocol(bool complete);
-  void settle_tls();
+  bool settle_tls(bool complete);
+  void settle_hello(const ClientHello& hello);
+  void take_tls_apart(const ClientHello& hello);
+  void settle_other(const std::string& what);
   void miss_first_line();
   void refuse_protocol(const char* method, const char* what);
   std::size_t parse_requests(std::string_view bytes);
@@ -196,6 +201,7 @@ class Conversation {
   void relay(std::string_view why);
   void refuse(std::string_view what);
   void end();
+  bool may_forward() const { return terms_.policy != UpstreamPolicy::kNever; }
   RequestView view() const;
   Origin origin() const;
   std::string place() const;
@@ -209,7 +215,10 @@ class Conversation {
   RequestParser request_parser_;
   ResponseParser response_parser_;
   std::string input_;  ///< the program's bytes that nothing has parsed yet
-  std::string raw_;    ///< the current request as sent, while it may still be forwarded
+  /// Of what turned out to be TLS, while its first message is incomplete.
+  std::unique_ptr<ClientHelloReader> hello_;
+  std::size_t hello_read_ = 0;  ///< of `input_`
+  std::string raw_;             ///< the current request as sent, while it may still be forwarded
   bool keeps_raw_ = false;
   std::int64_t began_ = 0;   ///< the current request: nanoseconds since 1970
   std::int32_t thread_ = 0;  ///< and the thread that wrote its first bytes

@@ -37,10 +37,12 @@ ServerNames names_of(const Conversation::Terms& terms) {
 
 }  // namespace
 
-SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support)
+SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support,
+                             const ClientHello& hello)
     : deck_(deck),
       terms_(std::move(terms)),
       support_(support),
+      hello_(hello),
       // A recording looks at the server's certificate each time.
       server_(support.api->accept(names_of(terms_), terms_.policy == UpstreamPolicy::kNever)) {}
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "preload/engine/conversation/channel.h"
+#include "preload/engine/conversation/client_hello.h"
 #include "preload/engine/conversation/conversation.h"
 #include "preload/engine/trust/judgements.h"
 #include "preload/engine/trust/told.h"
@@ -38,7 +39,9 @@ struct TlsSupport {
 
 class SecureChannel final : public Channel {
  public:
-  SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support);
+  /// `hello`: the program's, whose bytes come to from_program() all the same.
+  SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support,
+                const ClientHello& hello);
 
   void from_program(std::string_view bytes) override;
   void program_finished() override;
@@ -83,6 +86,7 @@ class SecureChannel final : public Channel {
   Deck& deck_;
   Conversation::Terms terms_;
   const TlsSupport& support_;
+  const ClientHello hello_;
   std::unique_ptr<TlsServerStream> server_;  ///< the program's side
   std::unique_ptr<TlsClientStream> client_;  ///< the real server's side
   std::unique_ptr<Conversation> inner_;      ///< once the program's handshake is over

@@ -750,9 +750,15 @@ TEST_P(SecureChannelTest, NameThatNoCertificateCanHaveIsTurnedAwayInReplay) {
   expect_turned_away(RecordMode::kNone, ask_for_no_name, "no certificate can have that name");
 }
 
-TEST_P(SecureChannelTest, ProgramThatSpeaksOnlyHttp2IsTurnedAwayInRecording) {
-  trust_by_file();
-  expect_turned_away(RecordMode::kOnce, offer_only_http2, "offers no HTTP/1.1 within TLS");
+TEST_P(SecureChannelTest, ProgramThatSpeaksOnlyHttp2IsRelayedInRecording) {
+  Conversation& conversation = open();
+  RawEnd program = this->program();
+  offer_only_http2(program.ssl());
+  const std::string hello = program.take();
+  conversation.from_program(hello);
+  EXPECT_EQ(drain(conversation.to_upstream()), hello);
+  EXPECT_EQ(drain(conversation.to_program()), "");
+  EXPECT_NE(logged().find("HTTP/2 within TLS is not recorded"), std::string::npos) << logged();
 }
 
 TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaIsTurnedAwayInRecording) {
