@@ -50,6 +50,8 @@ class Conversation {
     bool within_tls = false;  ///< of the same place
     /// Gives what TLS needs, when the first connection speaks it. nullptr: TLS is not handled.
     const TlsSupport& (*tls)() = nullptr;
+    /// Is TLS with this place none of ours? nullptr: with none.
+    bool (*passes_tls)(const std::string& host, std::uint16_t port) = nullptr;
     /// May this place be recorded or replayed? Asked for the far end of a tunnel. nullptr: any may.
     bool (*intercepts)(const std::string& host, std::uint16_t port) = nullptr;
     double replay_speed = 0;
