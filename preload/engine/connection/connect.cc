@@ -86,7 +86,10 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
   terms.may_relay = player->may_relay();
   terms.tls = []() -> const TlsSupport& { return engine().tls(); };
   terms.intercepts = [](const std::string& name, std::uint16_t port) {
-    return engine().intercepts(name, port);
+    return !is_left_alone(port) && engine().intercepts(name, port);
+  };
+  terms.passes_tls = [](const std::string& name, std::uint16_t port) {
+    return engine().settings.tls_passthrough.contains(name, port);
   };
   terms.reset_on_miss = engine().settings.on_miss == OnMiss::kReset;
   terms.replay_speed = engine().settings.replay_speed;

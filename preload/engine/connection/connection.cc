@@ -160,6 +160,7 @@ bool Connection::wants_connect() const {
 }
 
 void Connection::connect_upstream(const std::optional<Endpoint>& address, int error) {
+  if (upstream_ != Upstream::kResolving) return flush();  // let go meanwhile
   upstream_ = Upstream::kConnecting;
   if (address) {
     int status = engine().real.connect(sockets_.original, address->get(), address->length);
@@ -180,7 +181,9 @@ void Connection::fail_connect(int error) {
 }
 
 void Connection::finish_connect(int error) {
-  engine().failures.connected(host_, peer_.port(), error);
+  // The program has not asked for what was tried for a greeting.
+  if (error == 0 || !conversation_->awaits_greeting())
+    engine().failures.connected(host_, peer_.port(), error);
   if (error == 0) {
     upstream_ = Upstream::kConnected;
     if (drop_ballast()) return;
@@ -204,6 +207,7 @@ bool Connection::drop_ballast() {
 // --- out -------------------------------------------------------------------------------------------
 
 void Connection::flush() {
+  if (conversation_->lets_upstream_go()) let_upstream_go();
   // What goes out may make room for what comes in: a forwarded request that waited, for instance.
   flush_to_upstream();
   flush_to_program();
@@ -297,6 +301,22 @@ void Connection::leave_original() {
   engine().close_private(sockets_.original);
   sockets_.original = -1;
   upstream_ = Upstream::kFinished;
+}
+
+/// The original can be connected again (connect(2), AF_UNSPEC). The server gets an orderly end first: what follows it is a
+/// reset.
+void Connection::let_upstream_go() {
+  if (sockets_.original < 0) return;
+  engine().service.watch(*this, Service::End::kOriginal, sockets_.original, 0, &original_events_);
+  ::shutdown(sockets_.original, SHUT_RDWR);
+  sockaddr nowhere{};
+  nowhere.sa_family = AF_UNSPEC;
+  engine().real.connect(sockets_.original, &nowhere, sizeof nowhere);
+  int error = 0;
+  socklen_t length = sizeof error;  // which the socket would keep for the next connection
+  engine().real.getsockopt(sockets_.original, SOL_SOCKET, SO_ERROR, &error, &length);
+  upstream_ = Upstream::kNone;
+  upstream_ended_ = original_blocked_ = false;
 }
 
 void Connection::watch() {

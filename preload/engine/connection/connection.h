@@ -108,6 +108,7 @@ class Connection {
   void program_left();
   void close_engine_end();
   void leave_original();
+  void let_upstream_go();
   void watch();
   void look_at(std::int64_t time);
   bool owes_upstream() const;
