@@ -11,6 +11,7 @@
 
 #include "preload/tls/certificate.h"
 #include "preload/tls/keys.h"
+#include "preload/tls/status.h"
 #include "store/files.h"
 #include "store/session/session_files.h"
 
@@ -156,6 +157,12 @@ const Authority::Identity& Authority::identity_of(const ServerFace& face, int rs
   known.chain = shared_chain(name, face, known.key);
   if (!known.chain.empty()) known.leaf = der_of(known.chain.front().get());
   return known;
+}
+
+std::string Authority::status_of(const Identity& identity, const std::string& real) const {
+  X509* leaf = identity.chain.front().get();
+  return real.empty() ? good_status(leaf, certificate_.get(), key_.get())
+                      : mirror_status(real, leaf, certificate_.get(), key_.get());
 }
 
 /// As the first process that needed it made it.

@@ -43,6 +43,10 @@ class Authority {
   /// The same in every process of the session, valid as long as this. `rsa_bits`: of the key; 0: it is P-256. Without a chain:
   /// openssl_problem() says why.
   const Identity& identity_of(const ServerFace& face, int rsa_bits);
+  /// Says of the identity's certificate (OCSP, DER) what the real server says of its own, or that it is good; empty: it
+  /// cannot.
+  std::string status_of(const Identity& identity, const std::string& real) const;
+  X509* certificate() const { return certificate_.get(); }
 
  private:
   Authority() = default;

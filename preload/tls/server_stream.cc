@@ -28,9 +28,10 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
   std::string present(const ServerFace& face) override {
     int rsa_bits = face.chain.empty() ? 0 : weak_rsa_bits(face.chain.front());
     constexpr int kUsualBits = 2048;
-    if (rsa_bits == 0 && !takes_ecdsa()) rsa_bits = kUsualBits;
+    if (rsa_bits == 0 && (!takes_ecdsa() || !face.exchange.cipher.empty())) rsa_bits = kUsualBits;
     const Authority::Identity& identity = authority_.identity_of(face, rsa_bits);
-    if (phase_ != Phase::kWaits || !show(identity) || !behave(face)) {
+    if (phase_ != Phase::kWaits || !show(identity) || !behave(face) ||
+        !exchange_keys(face.exchange) || !staple(face, identity)) {
       fail("no certificate can be like that: " + openssl_problem());
       return {};
     }
@@ -84,6 +85,16 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     return -1;
   }
 
+  /// SSL_CTX_set_tlsext_status_cb(3).
+  static int at_status(SSL* ssl, void*) {
+    const std::string& status = static_cast<ServerStream*>(SSL_get_app_data(ssl))->status_;
+    if (status.empty()) return SSL_TLSEXT_ERR_NOACK;
+    auto* copy = static_cast<unsigned char*>(OPENSSL_memdup(status.data(), status.size()));
+    if (copy == nullptr) return SSL_TLSEXT_ERR_NOACK;
+    SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(status.size()));
+    return SSL_TLSEXT_ERR_OK;
+  }
+
   /// SSL_CTX_set_alpn_select_cb(3), RFC 7301: HTTP/1 is what we speak. A client that does not offer it gets the alert for
   /// that; where the real server knows nothing of such names, neither do we.
   static int at_protocols(SSL* ssl, const unsigned char** out, unsigned char* size,
@@ -132,6 +143,27 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     return true;
   }
 
+  /// As weak as the real server does.
+  bool exchange_keys(const WeakExchange& exchange) {
+    if (exchange.cipher.empty()) return true;
+    const auto* at = reinterpret_cast<const unsigned char*>(exchange.parameters.data());
+    EVP_PKEY* parameters =
+        d2i_KeyParams(EVP_PKEY_DH, nullptr, &at, static_cast<long>(exchange.parameters.size()));
+    if (parameters == nullptr) return false;
+    if (SSL_set0_tmp_dh_pkey(ssl_.get(), parameters) != 1) {
+      EVP_PKEY_free(parameters);
+      return false;
+    }
+    return SSL_set_cipher_list(ssl_.get(), exchange.cipher.c_str()) == 1;
+  }
+
+  /// A client that looks at the status needs to see who said it.
+  bool staple(const ServerFace& face, const Authority::Identity& identity) {
+    if (!face.has_status || !face.is_trusted || !hello_.status_request) return true;
+    status_ = authority_.status_of(identity, face.status);
+    return SSL_add1_chain_cert(ssl_.get(), authority_.certificate()) == 1;
+  }
+
   /// The program can do with a P-256 key.
   bool takes_ecdsa() const {
     constexpr std::uint16_t kP256 = 0x0403;  // ecdsa_secp256r1_sha256, RFC 8446 section 4.2.3
@@ -157,6 +189,7 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
   const ClientHello hello_;
   const bool waits_;
   bool takes_protocol_ = true;
+  std::string status_;  ///< OCSP, DER
   Phase phase_ = Phase::kNotAsked;
 };
 
@@ -181,6 +214,7 @@ Owned<SSL_CTX> make_server_context(const Authority& authority) {
   // Accepting a name keeps it with the session, for when that is resumed with TLS 1.2.
   SSL_CTX_set_tlsext_servername_callback(
       context.get(), +[](SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; });
+  SSL_CTX_set_tlsext_status_cb(context.get(), ServerStream::at_status);
   SSL_CTX_set_alpn_select_cb(context.get(), ServerStream::at_protocols, nullptr);
   bool good = SSL_CTX_set_tlsext_ticket_keys(context.get(), keys.data(),
                                              static_cast<long>(keys.size())) == 1 &&

@@ -155,6 +155,8 @@ void SecureChannel::show_server() {
   face.asks_for_certificate = client_->wants_certificate();
   face.authorities = client_->authorities();
   face.status = client_->status();
+  face.has_status = !face.status.empty();
+  face.exchange = client_->exchange();
   Judgements::Server server;
   if (!is_insecure()) {
     verdict_ = judge(client_->chain(), 0);
@@ -162,6 +164,7 @@ void SecureChannel::show_server() {
     face.chain = shown_;
     face.is_trusted = verdict_.is_trusted;
     server.chain = shown_;
+    server.says_status = face.has_status;
   }
   show(face, std::move(server));
 }
@@ -172,6 +175,8 @@ void SecureChannel::show_recorded() {
   face.names = names_;
   Judgements::Server server;
   server.may_be_asked = terms_.policy != UpstreamPolicy::kNever;
+  // Whether the real one stapled anything nobody knows: a program that insists had it while recording.
+  face.has_status = true;
   const RecordedCertificate recorded = deck_.current()->certificate_of(name(), terms_.port);
   const ServerCertificate& certificate = recorded.certificate;
   if (!certificate.chain.empty() && !is_insecure()) {

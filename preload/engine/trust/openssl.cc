@@ -158,6 +158,13 @@ bool ignores_result(const OpenSsl& it, StoreContext* context) {
   return ssl != nullptr && it.get_verify_mode(ssl) == kVerifyNone;
 }
 
+/// Into the program's own store.
+void add_authority(const OpenSsl& it, StoreContext* context) {
+  it.set_mark();  // an error only if it is there already
+  if (it.authority != nullptr) it.add_cert(it.get_store(context), it.authority);
+  it.pop_to_mark();
+}
+
 /// The program's check of the real server.
 int verify_server(const OpenSsl& it, StoreContext* context, const std::string& leaf,
                   const Judgements::Server& server) {
@@ -174,6 +181,8 @@ int verify_server(const OpenSsl& it, StoreContext* context, const std::string& l
   it.set_cert(context, shown);
   it.set_untrusted(context, untrusted);
   the_judgements->judge(leaf, result == 1);
+  // What is stapled the program checks by itself (OCSP_basic_verify(3)), with its store.
+  if (server.says_status) add_authority(it, context);
   return result;
 }
 
@@ -182,9 +191,7 @@ int verify_ours(const OpenSsl& it, StoreContext* context, const std::string& lea
   judge_later(it, leaf, it.get_store(context));
   // The session's authority takes nothing back.
   it.clear_flags(it.get_parameters(context), kChecksCrls);
-  it.set_mark();  // an error only if it is there already
-  if (it.authority != nullptr) it.add_cert(it.get_store(context), it.authority);
-  it.pop_to_mark();
+  add_authority(it, context);
   return it.verify_cert(context);
 }
 
