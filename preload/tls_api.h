@@ -106,6 +106,8 @@ class TlsServerStream : public TlsStream {
   virtual bool wants_certificate() const = 0;
   /// Goes on with that. Returns the server's own certificate, DER.
   virtual std::string present(const ServerFace& face) = 0;
+  /// The certificate (DER) that what is stapled is signed with, where it is stapled.
+  virtual const std::string& status_signer() const = 0;
   /// Valid once failed.
   virtual Refusal refusal() const = 0;
 };

@@ -51,6 +51,7 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     }
   }
 
+  const std::string& status_signer() const override { return status_signer_; }
   Refusal refusal() const override {
     switch (reason_) {
       case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
@@ -157,11 +158,13 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     return SSL_set_cipher_list(ssl_.get(), exchange.cipher.c_str()) == 1;
   }
 
-  /// A client that looks at the status needs to see who said it.
   bool staple(const ServerFace& face, const Authority::Identity& identity) {
-    if (!face.has_status || !face.is_trusted || !hello_.status_request) return true;
-    status_ = authority_.status_of(identity, face.status);
-    return SSL_add1_chain_cert(ssl_.get(), authority_.certificate()) == 1;
+    if (!face.has_status || !hello_.status_request) return true;
+    const Authority::Status status = authority_.status_of(identity, face.status);
+    status_ = status.response;
+    status_signer_ = status.signer;
+    // A client that looks at the status needs to see who said it.
+    return !status.adds_signer || SSL_add1_chain_cert(ssl_.get(), authority_.certificate()) == 1;
   }
 
   /// The program can do with a P-256 key.
@@ -190,6 +193,7 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
   const bool waits_;
   bool takes_protocol_ = true;
   std::string status_;  ///< OCSP, DER
+  std::string status_signer_;
   Phase phase_ = Phase::kNotAsked;
 };
 

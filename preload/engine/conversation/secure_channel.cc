@@ -164,7 +164,6 @@ void SecureChannel::show_server() {
     face.chain = shown_;
     face.is_trusted = verdict_.is_trusted;
     server.chain = shown_;
-    server.says_status = face.has_status;
   }
   show(face, std::move(server));
 }
@@ -194,6 +193,7 @@ void SecureChannel::show_recorded() {
 void SecureChannel::show(const ServerFace& face, Judgements::Server server) {
   raw_.clear();
   leaf_ = server_->present(face);
+  if (!server.chain.empty()) server.status_signer = server_->status_signer();
   support_.judgements->present(leaf_, std::move(server));
   support_.bring_trust();
   server_->receive({}, plain_);
@@ -296,7 +296,9 @@ void SecureChannel::program_lost_interest() {
   constexpr char kPinned[] =
       "it has pinned the server's certificate, tls-passthrough lets the host through, unrecorded";
   if (support_.judgements->accepted(leaf_)) {
-    tell(LogLevel::kWarn, closed + kPinned);
+    // Who compares names and dates by himself has seen that they are wrong.
+    const bool fits = !client_ || (verdict_.is_in_time && !verdict_.names.empty());
+    if (fits) tell(LogLevel::kWarn, closed + kPinned);
   } else if (client_ && !verdict_.is_ordinary()) {
     tell(LogLevel::kWarn,
          closed + "it did so for the server's certificate (" + verdict_.problem +
