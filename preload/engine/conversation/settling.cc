@@ -80,6 +80,12 @@ bool Conversation::settle_tls(bool complete) {
 
 /// RFC 7301: the server chooses one of the protocols that the client names. Without a name anything may come.
 void Conversation::settle_hello(const ClientHello& hello) {
+  const auto passes = [this](const std::string& name) {
+    return terms_.passes_tls != nullptr && !name.empty() && terms_.passes_tls(name, terms_.port);
+  };
+  if (passes(terms_.host) || passes(terms_.address) || passes(hello.server_name)) {
+    return settle_other("its TLS is passed through (tls-passthrough)");
+  }
   constexpr std::string_view kHttp2 = "h2";
   const bool speaks_http1 =
       hello.protocols.empty() || hello.offers("http/1.1") || hello.offers("http/1.0");

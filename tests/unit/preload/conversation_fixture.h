@@ -42,13 +42,13 @@ class ConversationTest : public ::testing::Test {
     deck_.reset();
   }
 
-  Conversation& open(RecordMode mode = RecordMode::kOnce) {
+  Conversation& open(RecordMode mode = RecordMode::kOnce, const std::string& host = "h.example") {
     if (!deck_) {
       settings_.mode = mode;
       deck_ = std::make_unique<Deck>(settings_, "");
     }
     Conversation::Terms terms;
-    terms.host = "h.example";
+    terms.host = host;
     terms.port = 80;
     terms.policy = deck_->current()->upstream_policy(terms.host, terms.port);
     terms.may_relay = deck_->current()->may_relay();
