@@ -95,7 +95,7 @@ class MemoryStream : public Interface {
     }
     const int why = SSL_get_error(ssl_.get(), result);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ||
-        why == SSL_ERROR_WANT_X509_LOOKUP)
+        why == SSL_ERROR_WANT_X509_LOOKUP || why == SSL_ERROR_WANT_CLIENT_HELLO_CB)
       return;
     openssl_failed();
   }
@@ -161,11 +161,18 @@ class MemoryStream : public Interface {
   std::string waiting_;  ///< plain text that came before the handshake was over
 };
 
+/// An ALPN name of what we speak (RFC 7301 section 6).
+inline bool is_http_1(std::string_view protocol) {
+  return protocol == "http/1.1" || protocol == "http/1.0";
+}
+
 /// One context for all connections of the process. nullptr, and openssl_problem() says why.
 Owned<SSL_CTX> make_server_context(const Authority& authority);
+Owned<SSL_CTX> make_client_context();
 std::unique_ptr<TlsServerStream> make_server_stream(SSL_CTX* context, Authority& authority,
-                                                    const ServerNames& names, bool resumes);
-std::unique_ptr<TlsClientStream> make_client_stream(const ServerNames& names,
-                                                    const Anchors& anchors);
+                                                    const ClientHello& hello, bool waits,
+                                                    bool resumes);
+std::unique_ptr<TlsClientStream> make_client_stream(SSL_CTX* context, const ClientHello& hello,
+                                                    const ClientIdentity& identity);
 
 }  // namespace cassette

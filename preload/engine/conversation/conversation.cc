@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "preload/engine/clock.h"
-#include "preload/engine/conversation/client_hello.h"
+#include "parser/client_hello.h"
 #include "store/player/request_note.h"
 
 namespace cassette {

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "preload/engine/conversation/client_hello.h"
+#include "parser/client_hello.h"
 #include "preload/engine/conversation/conversation.h"
 #include "preload/engine/conversation/secure_channel.h"
 #include "store/formats/text.h"

@@ -1,5 +1,5 @@
 // What a ClientHello says, of those that OpenSSL makes here and of some by hand.
-#include "preload/engine/conversation/client_hello.h"
+#include "parser/client_hello.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

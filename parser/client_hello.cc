@@ -1,5 +1,5 @@
 // See client_hello.h. Must not know a socket.
-#include "preload/engine/conversation/client_hello.h"
+#include "parser/client_hello.h"
 
 #include <algorithm>
 
