@@ -1,6 +1,6 @@
 // What a TLS client says first, out of arbitrary bytes: the same is read of it in one piece as in many, and a hello that
 // was read is of a possible size. The first byte is how large the pieces are, less one; the rest comes from the client.
-#include "preload/engine/conversation/client_hello.h"
+#include "parser/client_hello.h"
 
 #include <algorithm>
 
