@@ -1,5 +1,5 @@
 """A server that speaks lines within TLS, for tls_other.test: tls_lines.py CERTIFICATE KEY PORT_FILE LOG PARENT [ALPN]... A
-byte goes to LOG for each connection. Each line is answered with "+" and the line; behind "PLAIN" TLS ends and the same
+byte goes to LOG for each connection. In place of ALPN, "greets" makes it say "220 welcome" first. Each line is answered with "+" and the line; behind "PLAIN" TLS ends and the same
 connection goes on without, where "=" is put in front. Ends with its parent."""
 import ssl
 import sys
@@ -9,7 +9,8 @@ from listening import serve_connections
 certificate, key, port_file, log_file, parent, *protocols = sys.argv[1:]
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(certificate, key)
-if protocols:
+greets = protocols == ["greets"]
+if protocols and not greets:
     context.set_alpn_protocols(protocols)
 
 
@@ -27,6 +28,8 @@ def serve(client):
         log.write(".")
     try:
         secure = context.wrap_socket(client, server_side=True)
+        if greets:
+            secure.sendall(b"220 welcome\n")
         if lines(secure, b"+"):
             client = secure.unwrap()
             lines(client, b"=")
