@@ -39,6 +39,13 @@ struct ChainVerdict {
   bool is_ordinary() const { return is_trusted && is_in_time && !names.empty(); }
 };
 
+/// A key exchange of finite fields (DHE), of which the program may think that its parameters are too small. Both are empty
+/// where another one was chosen.
+struct WeakExchange {
+  std::string cipher;      ///< OpenSSL's name
+  std::string parameters;  ///< DER
+};
+
 /// What the program gets to see of the server that it wants.
 struct ServerFace {
   ServerNames names;  ///< of an ordinary certificate, where `chain` is empty
@@ -52,7 +59,9 @@ struct ServerFace {
   /// The program is asked for a certificate of its own, by one of these authorities (names, DER).
   bool asks_for_certificate = false;
   std::vector<std::string> authorities;
-  std::string status;  ///< the real server's stapled OCSP response, DER; empty: none
+  bool has_status = false;  ///< a program that asks for an OCSP response gets one stapled
+  std::string status;       ///< the real server's, DER; empty: the certificate is good
+  WeakExchange exchange;
 };
 
 /// PEM files with what is shown to a server that asks for a certificate; empty: nothing is.
@@ -99,6 +108,8 @@ class TlsServerStream : public TlsStream {
   virtual bool wants_certificate() const = 0;
   /// Goes on with that. Returns the server's own certificate, DER.
   virtual std::string present(const ServerFace& face) = 0;
+  /// The certificate (DER) that what is stapled is signed with, where it is stapled.
+  virtual const std::string& status_signer() const = 0;
   /// Valid once failed.
   virtual Refusal refusal() const = 0;
 };
@@ -116,6 +127,7 @@ class TlsClientStream : public TlsStream {
   virtual bool takes_protocol() const = 0;
   /// Its stapled OCSP response, DER; empty: none.
   virtual std::string status() const = 0;
+  virtual WeakExchange exchange() const = 0;
 
   /// The server asked for a certificate, by one of these authorities (names, DER). Valid at any time.
   virtual bool wants_certificate() const = 0;

@@ -11,6 +11,7 @@
 
 #include "preload/tls/certificate.h"
 #include "preload/tls/keys.h"
+#include "preload/tls/status.h"
 #include "store/files.h"
 #include "store/session/session_files.h"
 
@@ -55,7 +56,7 @@ Result<std::string> make_bytes() {
 
 /// Names what an identity was made for, whatever that is, in a few characters.
 std::string name_of(const ServerFace& face, int rsa_bits) {
-  std::string all(1, face.is_trusted ? 't' : 'f');
+  std::string all(1, face.is_trusted ? 't' : face.has_status ? 's' : 'f');
   append_part(all, std::to_string(rsa_bits));
   append_part(all, std::to_string(face.recorded_at));
   for (const std::string& one : face.chain.empty() ? face.names : face.chain) append_part(all, one);
@@ -152,10 +153,26 @@ const Authority::Identity& Authority::identity_of(const ServerFace& face, int rs
   Identity& known = identities_[name];
   if (!known.chain.empty()) return known;
   known.key = leaf_key(rsa_bits);
+  known.is_trusted = face.is_trusted;
   if (known.key == nullptr) return known;
   known.chain = shared_chain(name, face, known.key);
   if (!known.chain.empty()) known.leaf = der_of(known.chain.front().get());
   return known;
+}
+
+Authority::Status Authority::status_of(const Identity& identity, const std::string& real) const {
+  Status status;
+  status.adds_signer = identity.is_trusted;
+  X509* signer = identity.is_trusted         ? certificate_.get()
+                 : identity.chain.size() > 1 ? identity.chain[1].get()
+                                             : nullptr;
+  if (signer == nullptr) return status;  // its own: it says nothing of itself
+  EVP_PKEY* key = identity.is_trusted ? key_.get() : stranger_key_.get();
+  X509* leaf = identity.chain.front().get();
+  status.response =
+      real.empty() ? good_status(leaf, signer, key) : mirror_status(real, leaf, signer, key);
+  status.signer = der_of(signer);
+  return status;
 }
 
 /// As the first process that needed it made it.
@@ -179,14 +196,18 @@ std::vector<Owned<X509>> Authority::shared_chain(const std::string& name, const 
 }
 
 std::vector<Owned<X509>> Authority::make_chain(const ServerFace& face, EVP_PKEY* key) const {
-  if (!face.chain.empty()) {
-    return mirror_chain(face.chain, face.is_trusted, face.recorded_at,
-                        {.leaf = key,
-                         .authority = certificate_.get(),
-                         .authority_key = key_.get(),
-                         .stranger = stranger_key_.get()});
-  }
   std::vector<Owned<X509>> chain;
+  if (!face.chain.empty()) {
+    chain = mirror_chain(face.chain, face.is_trusted, face.recorded_at,
+                         {.leaf = key,
+                          .authority = certificate_.get(),
+                          .authority_key = key_.get(),
+                          .stranger = stranger_key_.get()});
+    // Who says something of a certificate has to be seen.
+    if (!face.is_trusted && face.has_status && chain.size() == 1 && !is_self_issued(chain[0].get()))
+      chain.push_back(make_stranger(X509_get_issuer_name(chain[0].get()), stranger_key_.get()));
+    return chain;
+  }
   chain.push_back(make_leaf(face.names, key, certificate_.get(), key_.get()));
   if (!chain.front()) chain.clear();
   return chain;

@@ -39,10 +39,20 @@ class Authority {
     std::vector<Owned<X509>> chain;
     std::string leaf;  ///< the first, DER
     EVP_PKEY* key = nullptr;
+    bool is_trusted = true;
   };
   /// The same in every process of the session, valid as long as this. `rsa_bits`: of the key; 0: it is P-256. Without a chain:
   /// openssl_problem() says why.
   const Identity& identity_of(const ServerFace& face, int rsa_bits);
+  /// What is stapled to an identity's certificate.
+  struct Status {
+    std::string response;      ///< OCSP, DER; empty: it cannot be made
+    std::string signer;        ///< the certificate that it is signed with, DER
+    bool adds_signer = false;  ///< which is not in the identity's chain
+  };
+  /// `real`: what the real server says of its own, DER; empty: the certificate is good.
+  Status status_of(const Identity& identity, const std::string& real) const;
+  X509* certificate() const { return certificate_.get(); }
 
  private:
   Authority() = default;

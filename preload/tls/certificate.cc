@@ -85,17 +85,27 @@ bool add_extension(X509* certificate, X509* issuer, int kind, const char* value)
   return good;
 }
 
-Owned<X509> make_authority_certificate(EVP_PKEY* key) {
+Owned<X509> make_stranger(const X509_NAME* name, EVP_PKEY* key) {
   Owned<X509> certificate(X509_new());
   X509* it = certificate.get();
-  bool good = it != nullptr && set_common(it, key) &&
-              set_name(it, "libcassette session authority") &&
-              X509_set_issuer_name(it, X509_get_subject_name(it)) == 1 &&
+  bool good = it != nullptr && set_common(it, key) && X509_set_subject_name(it, name) == 1 &&
+              X509_set_issuer_name(it, name) == 1 &&
               add_extension(it, it, NID_basic_constraints, "critical,CA:TRUE") &&
               add_extension(it, it, NID_key_usage, "critical,keyCertSign,cRLSign") &&
               add_extension(it, it, NID_subject_key_identifier, "hash") &&
               X509_sign(it, key, EVP_sha256()) != 0;
   return good ? std::move(certificate) : nullptr;
+}
+
+Owned<X509> make_authority_certificate(EVP_PKEY* key) {
+  static constexpr char kName[] = "libcassette session authority";
+  X509_NAME* name = X509_NAME_new();
+  Owned<X509> certificate;
+  if (X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                                 reinterpret_cast<const unsigned char*>(kName), -1, -1, 0) == 1)
+    certificate = make_stranger(name, key);
+  X509_NAME_free(name);
+  return certificate;
 }
 
 Owned<X509> make_leaf(const ServerNames& names, EVP_PKEY* key, X509* authority,

@@ -11,6 +11,9 @@ namespace cassette {
 /// nullptr: openssl_problem().
 Owned<X509> make_authority_certificate(EVP_PKEY* key);
 
+/// Of the same kind, with another name.
+Owned<X509> make_stranger(const X509_NAME* name, EVP_PKEY* key);
+
 /// For host names and addresses, as long as the authority; nullptr: openssl_problem().
 Owned<X509> make_leaf(const ServerNames& names, EVP_PKEY* key, X509* authority,
                       EVP_PKEY* authority_key);

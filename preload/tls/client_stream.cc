@@ -42,6 +42,25 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
                                   static_cast<std::size_t>(size))
                     : std::string();
   }
+  WeakExchange exchange() const override {
+    WeakExchange exchange;
+    const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get());
+    EVP_PKEY* key = nullptr;
+    if (cipher == nullptr || SSL_CIPHER_get_kx_nid(cipher) != NID_kx_dhe ||
+        SSL_get_peer_tmp_key(ssl_.get(), &key) != 1) {
+      return exchange;
+    }
+    unsigned char* bytes = nullptr;
+    const int size = i2d_KeyParams(key, &bytes);
+    if (size > 0) {
+      exchange.cipher = SSL_CIPHER_get_name(cipher);
+      exchange.parameters.assign(reinterpret_cast<char*>(bytes), static_cast<std::size_t>(size));
+    }
+    OPENSSL_free(bytes);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return exchange;
+  }
   bool wants_certificate() const override { return wants_certificate_; }
   const std::vector<std::string>& authorities() const override { return authorities_; }
 
@@ -130,15 +149,8 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
 Owned<SSL_CTX> make_client_context() {
   Owned<SSL_CTX> context(SSL_CTX_new(TLS_client_method()));
   if (!context) return nullptr;
-  // What the program would refuse for its weakness it has not offered, or it is mirrored (mirror.h).
+  // What the program would refuse for its weakness it has not offered, or it is shown something as weak.
   SSL_CTX_set_security_level(context.get(), 0);
-  SSL_CTX_set_security_callback(
-      context.get(),
-      // A weak key exchange cannot be mirrored, and is not for others to accept.
-      [](const SSL*, const SSL_CTX*, int operation, int bits, int, void*, void*) {
-        constexpr int kLeastStrength = 80;
-        return operation == SSL_SECOP_TMP_DH && bits < kLeastStrength ? 0 : 1;
-      });
   SSL_CTX_set_cipher_list(context.get(), "ALL");
   SSL_CTX_set_min_proto_version(context.get(), TLS1_VERSION);
   SSL_CTX_set_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_LEGACY_SERVER_CONNECT);

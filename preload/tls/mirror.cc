@@ -17,10 +17,6 @@ namespace {
 /// Longer chains are nobody's.
 constexpr std::size_t kLongest = 16;
 
-bool is_self_issued(X509* certificate) {
-  return X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0;
-}
-
 /// From the server's own to the last one that it sent of those who signed each other.
 std::vector<Owned<X509>> path_of(const std::vector<std::string>& chain) {
   std::vector<Owned<X509>> rest;
@@ -113,6 +109,10 @@ const EVP_MD* digest_of(const X509* real) {
 }
 
 }  // namespace
+
+bool is_self_issued(X509* certificate) {
+  return X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0;
+}
 
 std::vector<Owned<X509>> mirror_chain(const std::vector<std::string>& chain, bool trusted,
                                       std::int64_t recorded_at, const MirrorKeys& keys) {

@@ -29,6 +29,9 @@ struct MirrorKeys {
 std::vector<Owned<X509>> mirror_chain(const std::vector<std::string>& chain, bool trusted,
                                       std::int64_t recorded_at, const MirrorKeys& keys);
 
+/// It names itself as its issuer.
+bool is_self_issued(X509* certificate);
+
 /// The bits of an RSA key that the program may find too weak (below 2048); 0: it is none.
 int weak_rsa_bits(const std::string& certificate);
 

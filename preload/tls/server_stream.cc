@@ -28,9 +28,10 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
   std::string present(const ServerFace& face) override {
     int rsa_bits = face.chain.empty() ? 0 : weak_rsa_bits(face.chain.front());
     constexpr int kUsualBits = 2048;
-    if (rsa_bits == 0 && !takes_ecdsa()) rsa_bits = kUsualBits;
+    if (rsa_bits == 0 && (!takes_ecdsa() || !face.exchange.cipher.empty())) rsa_bits = kUsualBits;
     const Authority::Identity& identity = authority_.identity_of(face, rsa_bits);
-    if (phase_ != Phase::kWaits || !show(identity) || !behave(face)) {
+    if (phase_ != Phase::kWaits || !show(identity) || !behave(face) ||
+        !exchange_keys(face.exchange) || !staple(face, identity)) {
       fail("no certificate can be like that: " + openssl_problem());
       return {};
     }
@@ -50,6 +51,7 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     }
   }
 
+  const std::string& status_signer() const override { return status_signer_; }
   Refusal refusal() const override {
     switch (reason_) {
       case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
@@ -82,6 +84,16 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     if (self->phase_ == Phase::kGivesUp) return 0;
     self->phase_ = Phase::kWaits;
     return -1;
+  }
+
+  /// SSL_CTX_set_tlsext_status_cb(3).
+  static int at_status(SSL* ssl, void*) {
+    const std::string& status = static_cast<ServerStream*>(SSL_get_app_data(ssl))->status_;
+    if (status.empty()) return SSL_TLSEXT_ERR_NOACK;
+    auto* copy = static_cast<unsigned char*>(OPENSSL_memdup(status.data(), status.size()));
+    if (copy == nullptr) return SSL_TLSEXT_ERR_NOACK;
+    SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(status.size()));
+    return SSL_TLSEXT_ERR_OK;
   }
 
   /// SSL_CTX_set_alpn_select_cb(3), RFC 7301: HTTP/1 is what we speak. A client that does not offer it gets the alert for
@@ -132,6 +144,29 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     return true;
   }
 
+  /// As weak as the real server does.
+  bool exchange_keys(const WeakExchange& exchange) {
+    if (exchange.cipher.empty()) return true;
+    const auto* at = reinterpret_cast<const unsigned char*>(exchange.parameters.data());
+    EVP_PKEY* parameters =
+        d2i_KeyParams(EVP_PKEY_DH, nullptr, &at, static_cast<long>(exchange.parameters.size()));
+    if (parameters == nullptr) return false;
+    if (SSL_set0_tmp_dh_pkey(ssl_.get(), parameters) != 1) {
+      EVP_PKEY_free(parameters);
+      return false;
+    }
+    return SSL_set_cipher_list(ssl_.get(), exchange.cipher.c_str()) == 1;
+  }
+
+  bool staple(const ServerFace& face, const Authority::Identity& identity) {
+    if (!face.has_status || !hello_.status_request) return true;
+    const Authority::Status status = authority_.status_of(identity, face.status);
+    status_ = status.response;
+    status_signer_ = status.signer;
+    // A client that looks at the status needs to see who said it.
+    return !status.adds_signer || SSL_add1_chain_cert(ssl_.get(), authority_.certificate()) == 1;
+  }
+
   /// The program can do with a P-256 key.
   bool takes_ecdsa() const {
     constexpr std::uint16_t kP256 = 0x0403;  // ecdsa_secp256r1_sha256, RFC 8446 section 4.2.3
@@ -157,6 +192,8 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
   const ClientHello hello_;
   const bool waits_;
   bool takes_protocol_ = true;
+  std::string status_;  ///< OCSP, DER
+  std::string status_signer_;
   Phase phase_ = Phase::kNotAsked;
 };
 
@@ -183,6 +220,7 @@ Owned<SSL_CTX> make_server_context(const Authority& authority) {
   // Accepting a name keeps it with the session, for when that is resumed with TLS 1.2.
   SSL_CTX_set_tlsext_servername_callback(
       context.get(), +[](SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; });
+  SSL_CTX_set_tlsext_status_cb(context.get(), ServerStream::at_status);
   SSL_CTX_set_alpn_select_cb(context.get(), ServerStream::at_protocols, nullptr);
   bool good = SSL_CTX_set_tlsext_ticket_keys(context.get(), keys.data(),
                                              static_cast<long>(keys.size())) == 1 &&

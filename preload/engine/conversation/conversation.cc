@@ -140,6 +140,12 @@ void Conversation::upstream_finished() {
     note_upstream_closed();
     if (upstream_over_) return;
   }
+  if (exchange_.active && !exchange_.request_complete) {
+    // It may listen to the rest of the request all the same.
+    relay({});
+    ends_program_ = true;
+    return;
+  }
   end();
 }
 
@@ -277,8 +283,9 @@ bool Conversation::answers_inline() const {
            to_program_.size() < kEnough;
   }
   // Also where a server gets the bytes: a program that aborts behind its send() has sent them.
-  return phase_ != Phase::kRelay && !exchange_.active && to_upstream_.empty() &&
-         !program_finished_ && to_program_.size() < kEnough;
+  const bool answer_first = exchange_.active && exchange_.request_complete;
+  return !answer_first && to_upstream_.empty() && !program_finished_ &&
+         to_program_.size() < kEnough;
 }
 
 bool Conversation::wants_program() const {

@@ -99,8 +99,11 @@ class Conversation {
   bool ends_upstream() const;
   /// Not 0: the program is to see this errno (a reset) as soon as it has what is in to_program().
   int reset_error() const;
-  /// The program's bytes can be answered at once, in its own thread; false while a server is involved.
+  /// The program's bytes can be answered, or passed on, at once, in its own thread; false while a server's answer has to
+  /// come first, and while anything waits for the server.
   bool answers_inline() const;
+  /// Whatever the program still sends is for nobody.
+  bool is_over() const { return !channel_ && phase_ == Phase::kEnded; }
   /// More of the program's bytes are welcome: false while enough of them wait.
   bool wants_program() const;
   bool wants_upstream() const;

@@ -24,7 +24,9 @@ class Judgements {
     /// DER, its own certificate first: is judged in place of ours. Empty: ours is, and the session's authority is trusted.
     std::vector<std::string> chain;
     std::int64_t recorded_at = 0;  ///< seconds since 1970: what is judged as of then; 0: now
-    bool may_be_asked = false;     ///< later, when there is something to record
+    /// Signs what is stapled (DER), and is trusted with it where the program trusts the server; empty: nothing is stapled.
+    std::string status_signer;
+    bool may_be_asked = false;  ///< later, when there is something to record
   };
   /// Is a chain (DER, the server's own first) trusted? Called in any thread.
   using Judge = std::function<bool(const std::vector<std::string>& chain)>;

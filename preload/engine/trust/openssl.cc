@@ -100,6 +100,11 @@ bool find_all(void* object, OpenSsl& it) {
 
 // ---- the check ----
 
+Certificate* read_certificate(const OpenSsl& it, const std::string& der) {
+  auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  return it.read_cert(nullptr, &at, static_cast<long>(der.size()));
+}
+
 /// A chain as the program's OpenSSL has it. Never freed: the program may keep what it saw in a check.
 struct Chain {
   Certificate* own = nullptr;
@@ -110,8 +115,7 @@ Chain read_chain(const OpenSsl& it, const std::vector<std::string>& ders) {
   Chain chain;
   chain.rest = it.new_stack();
   for (const std::string& der : ders) {
-    auto* at = reinterpret_cast<const unsigned char*>(der.data());
-    Certificate* certificate = it.read_cert(nullptr, &at, static_cast<long>(der.size()));
+    Certificate* certificate = read_certificate(it, der);
     if (certificate == nullptr) break;
     // As libssl gives it to the check: the first is among the rest as well.
     it.push(chain.rest, certificate);
@@ -158,6 +162,13 @@ bool ignores_result(const OpenSsl& it, StoreContext* context) {
   return ssl != nullptr && it.get_verify_mode(ssl) == kVerifyNone;
 }
 
+/// Into the program's own store.
+void trust(const OpenSsl& it, StoreContext* context, Certificate* certificate) {
+  it.set_mark();  // an error only if it is there already
+  if (certificate != nullptr) it.add_cert(it.get_store(context), certificate);
+  it.pop_to_mark();
+}
+
 /// The program's check of the real server.
 int verify_server(const OpenSsl& it, StoreContext* context, const std::string& leaf,
                   const Judgements::Server& server) {
@@ -174,6 +185,12 @@ int verify_server(const OpenSsl& it, StoreContext* context, const std::string& l
   it.set_cert(context, shown);
   it.set_untrusted(context, untrusted);
   the_judgements->judge(leaf, result == 1);
+  // What is stapled the program checks by itself (OCSP_basic_verify(3)), with its store.
+  if (result == 1 && !server.status_signer.empty()) {
+    Certificate* signer = read_certificate(it, server.status_signer);
+    trust(it, context, signer);
+    it.free_cert(signer);
+  }
   return result;
 }
 
@@ -182,9 +199,7 @@ int verify_ours(const OpenSsl& it, StoreContext* context, const std::string& lea
   judge_later(it, leaf, it.get_store(context));
   // The session's authority takes nothing back.
   it.clear_flags(it.get_parameters(context), kChecksCrls);
-  it.set_mark();  // an error only if it is there already
-  if (it.authority != nullptr) it.add_cert(it.get_store(context), it.authority);
-  it.pop_to_mark();
+  trust(it, context, it.authority);
   return it.verify_cert(context);
 }
 
@@ -236,8 +251,7 @@ Replacement replacement_for(void* object) {
     return kReplacements[i];
   }
   if (openssl_count == kMostOpenSsls) return nullptr;
-  auto* at = reinterpret_cast<const unsigned char*>(the_authority->data());
-  it.authority = it.read_cert(nullptr, &at, static_cast<long>(the_authority->size()));
+  it.authority = read_certificate(it, *the_authority);
   openssls[openssl_count] = it;
   return kReplacements[openssl_count++];
 }
