@@ -260,12 +260,11 @@ TEST_F(SettingsTest, WhatIsWrongWithClientCertificatesIsSaid) {
                            directory_ + "/b.key; tls-client-cert names that");
   for (const char* bad : {"{'http://a': c.pem}", "{'a.test,b.test': c.pem}", "{a.test: ''}"}) {
     write(".cassette.yaml", std::string("tls_client_cert: ") + bad + "\n");
-    EXPECT_EQ(error({}).substr(0, file.size() + 33), file + ":1: tls_client_cert: unknown value")
-        << bad;
+    EXPECT_EQ(error({}).find(file + ":1: tls_client_cert: unknown value"), 0U) << bad;
   }
   for (const char* bad : {"[c.pem]", "{a.test: [c.pem]}", "{a.test: }"}) {
     write(".cassette.yaml", std::string("tls_client_cert: ") + bad + "\n");
-    EXPECT_EQ(error({}).substr(0, file.size() + 20), file + ":1: tls_client_cert: ") << bad;
+    EXPECT_EQ(error({}).find(file + ":1: tls_client_cert: "), 0U) << bad;
   }
 }
 
