@@ -159,6 +159,7 @@ void SecureChannel::go_on() {
   if (server_->state() == State::kFailed)
     return inner_ ? fail(server_->problem()) : program_turned_us_down();
   if (inner_ || server_->state() == State::kHandshaking) return;
+  if (server_->got_certificate()) tell_of_certificate();
   // It was shown what the real server is like: if it says anything, it says that to the real one.
   may_send_ = client_ != nullptr;
   Conversation::Terms terms = terms_;
@@ -224,15 +225,28 @@ void SecureChannel::show(const ServerFace& face, Judgements::Server server) {
 
 // --- the real server -------------------------------------------------------------------------------
 
-void SecureChannel::reach_server() { client_ = support_.api->connect(hello_, {}); }
+void SecureChannel::reach_server() {
+  ClientIdentity identity;
+  if (support_.identity != nullptr) identity = support_.identity(name(), terms_.port);
+  has_identity_ = !identity.certificate.empty();
+  client_ = support_.api->connect(hello_, identity);
+}
+
+/// The program's own cannot be passed on: its key signs what was said on its connection, which is another one.
+void SecureChannel::tell_of_certificate() const {
+  if (has_identity_ || !client_ || !client_->wants_certificate()) return;
+  tell(
+      LogLevel::kError,
+      "the server asks for a certificate, and the program's own cannot be passed on: tls-client-cert and "
+      "tls-client-key name one to show it");
+}
 
 /// One that is only reached now, on demand, behind a handshake that needed none.
 void SecureChannel::server_opened() {
   if (!inner_ || may_send_) return;
   verdict_ = judge(client_->chain(), 0);
   may_send_ = is_as_good_as_shown();
-  note_server();
-  if (may_send_) return;
+  if (may_send_) return note_server();
   const std::string problem =
       "the server's certificate is not trusted (" + verdict_.problem +
       "); CASSETTE_TLS_CA_FILE names further authorities, CASSETTE_TLS_INSECURE_HOSTS hosts that are not "
@@ -253,10 +267,12 @@ bool SecureChannel::is_as_good_as_shown() const {
 void SecureChannel::server_failed() {
   if (inner_) {
     tell(LogLevel::kError, "the server broke TLS off (" + client_->problem() + ")");
+    tell_of_certificate();
     return inner_->upstream_failed(ECONNRESET, /*told=*/true);
   }
   // What failed here fails there, for the same reason: its handshake has got no further.
   tell(LogLevel::kWarn, "the TLS handshake with the server failed (" + client_->problem() + ")");
+  tell_of_certificate();
   failed_ = true;
   passes_failure_ = true;
 }
