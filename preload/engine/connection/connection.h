@@ -146,7 +146,7 @@ class Connection {
   void end_program();
   void reset_program();
   bool leave_unread_byte();
-  void drain_engine_end();
+  void drain_engine_end(int keep);
   void close_engine_end();
   void leave_original();
   void end_upstream();
