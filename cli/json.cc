@@ -2,6 +2,7 @@
 #include "cli/json.h"
 
 #include "cli/body.h"
+#include "store/formats/pem.h"
 #include "store/formats/text.h"
 
 namespace cassette {
@@ -59,12 +60,13 @@ void JsonOutput::identity(const Interaction& interaction, std::size_t index) {
 void JsonOutput::row(const Interaction& interaction, std::size_t index) {
   begin_object();
   identity(interaction, index);
-  const bool answered = interaction.error.empty();
+  const bool answered = interaction.error.empty() && !interaction.certificate;
   key("status");
   answered ? number(static_cast<std::uint64_t>(interaction.response.status)) : null();
   key("size");
   answered ? number(interaction.response.body.size()) : null();
-  if (!answered) member("error", interaction.error);
+  if (!interaction.error.empty()) member("error", interaction.error);
+  if (interaction.certificate) member("certificate", verdict_of(*interaction.certificate));
   if (interaction.end != ResponseEnd::kWhole) member("ends", name_of(interaction.end));
   member_or_null("when", recorded_at(interaction));
   end_object();
@@ -91,6 +93,19 @@ void JsonOutput::whole(const Interaction& interaction, std::size_t index) {
   if (!request.trailers.empty()) headers("trailers", request.trailers);
   end_object();
 
+  if (interaction.certificate) {
+    key("certificate");
+    begin_object();
+    key("trusted");
+    boolean(interaction.certificate->trusted);
+    key("chain");
+    begin_array();
+    for (const std::string& der : interaction.certificate->chain) string(to_pem(der));
+    end_array();
+    end_object();
+    end_object();
+    return;
+  }
   if (!interaction.error.empty()) {
     member("error", interaction.error);
     end_object();
@@ -174,6 +189,19 @@ void JsonOutput::body(const Headers& headers, const std::string& body, bool pres
 
 void JsonOutput::version(HttpVersion version) {
   member("http_version", std::to_string(version.major) + "." + std::to_string(version.minor));
+}
+
+std::size_t entries_in(const Cassette& cassette) {
+  return cassette.interactions.size() + cassette.certificates.size();
+}
+
+const Interaction& entry_of(const Cassette& cassette, std::size_t index) {
+  const std::size_t played = cassette.interactions.size();
+  return index < played ? cassette.interactions[index] : cassette.certificates[index - played];
+}
+
+std::string_view verdict_of(const ServerCertificate& certificate) {
+  return certificate.trusted ? "trusted" : "untrusted";
 }
 
 std::string recorded_at(const Interaction& interaction) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "store/interaction.h"
+#include "store/cassette.h"
 
 namespace cassette {
 
@@ -53,6 +53,13 @@ class JsonOutput {
   rapidjson::StringBuffer buffer_;
   rapidjson::PrettyWriter<rapidjson::StringBuffer> writer_;
 };
+
+/// The entries of a cassette as `list` and `show` number them: first the interactions, which have the numbers that
+/// sessions and misses call them by, then the certificates of servers.
+std::size_t entries_in(const Cassette& cassette);
+const Interaction& entry_of(const Cassette& cassette, std::size_t index);
+/// "trusted", "untrusted".
+std::string_view verdict_of(const ServerCertificate& certificate);
 
 /// "2024-01-31T23:59:59.000001Z", or nothing when it is not known.
 std::string recorded_at(const Interaction& interaction);

@@ -19,14 +19,14 @@ constexpr char kUsage[] = "show [flags] PATH [INDEX|ID]";
 constexpr char kDescription[] =
     "Prints the interactions of the cassette PATH, or the one of that index or id (`cassette list` tells\n"
     "both), with all header fields, and bodies with their content coding undone. Binary bodies are shown\n"
-    "as the beginning of a hex dump. On a terminal JSON is indented.\n";
+    "as the beginning of a hex dump. On a terminal JSON is indented. Certificates of servers stand behind them.\n";
 
 /// The index from 0 of the interaction that INDEX or ID names.
 Result<std::size_t> find_interaction(const Cassette& cassette, const std::string& name) {
-  const std::size_t count = cassette.interactions.size();
+  const std::size_t count = entries_in(cassette);
   // An id may consist of digits alone, so ids go first.
   for (std::size_t i = 0; i < count; ++i) {
-    if (cassette.interactions[i].id == name) return i;
+    if (entry_of(cassette, i).id == name) return i;
   }
   const bool is_number =
       name.find_first_not_of("0123456789") == std::string::npos && name.size() < 10;
@@ -41,7 +41,7 @@ Result<std::size_t> find_interaction(const Cassette& cassette, const std::string
 std::string as_json(const Cassette& cassette, const std::vector<std::size_t>& chosen, bool single) {
   JsonOutput out;
   if (!single) out.begin_array();
-  for (std::size_t i : chosen) out.whole(cassette.interactions[i], i + 1);
+  for (std::size_t i : chosen) out.whole(entry_of(cassette, i), i + 1);
   if (!single) out.end_array();
   return out.text();
 }
@@ -81,14 +81,14 @@ int show_command(const Arguments& arguments) {
     }
     chosen.push_back(*found);
   } else {
-    for (std::size_t i = 0; i < cassette->interactions.size(); ++i) chosen.push_back(i);
+    for (std::size_t i = 0; i < entries_in(*cassette); ++i) chosen.push_back(i);
   }
   if (json) return print(as_json(*cassette, chosen, which->count() > 0)) ? kOk : kFailed;
   const bool terminal = isatty(STDOUT_FILENO) == 1;
   std::string text;
   for (std::size_t i : chosen) {
     if (!text.empty()) text += '\n';
-    text += interaction_text(cassette->interactions[i], i + 1, terminal);
+    text += interaction_text(entry_of(*cassette, i), i + 1, terminal);
   }
   return print(text) ? kOk : kFailed;
 }

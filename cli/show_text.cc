@@ -4,6 +4,7 @@
 #include "cli/body.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "store/formats/pem.h"
 
 namespace cassette {
 namespace {
@@ -78,6 +79,12 @@ std::string error_text(const std::string& error) {
   return "network error " + on_one_line(error) + "\n";
 }
 
+std::string certificate_text(const ServerCertificate& certificate) {
+  std::string text = "the server's certificate, " + std::string(verdict_of(certificate)) + "\n";
+  for (const std::string& der : certificate.chain) text += to_pem(der);
+  return text;
+}
+
 }  // namespace
 
 std::string interaction_text(const Interaction& interaction, std::size_t index, bool terminal) {
@@ -96,6 +103,7 @@ std::string interaction_text(const Interaction& interaction, std::size_t index, 
   if (!request.trailers.empty()) text += "\n" + header_lines(request.trailers);
 
   text += "---\n";
+  if (interaction.certificate) return text + certificate_text(*interaction.certificate);
   if (!interaction.error.empty()) return text + error_text(interaction.error);
   text += informational_text(interaction);
   const ResponseMessage& response = interaction.response;

@@ -4,7 +4,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <unordered_map>
 
 #include "store/files.h"
@@ -52,6 +54,25 @@ std::string hash_of(const Interaction& interaction) {
   return hash.hex();
 }
 
+/// What was read from one place, each kind in its order.
+Cassette cassette_of(std::vector<Interaction> all) {
+  auto kind = [](const Interaction& each) { return !each.certificate.has_value(); };
+  auto begin = std::stable_partition(all.begin(), all.end(), kind);
+  Cassette cassette;
+  cassette.certificates.assign(std::make_move_iterator(begin), std::make_move_iterator(all.end()));
+  all.erase(begin, all.end());
+  cassette.interactions = std::move(all);
+  return cassette;
+}
+
+/// As they stand in a file.
+std::vector<Interaction> joined(Cassette cassette) {
+  std::vector<Interaction> all = std::move(cassette.interactions);
+  all.insert(all.end(), std::make_move_iterator(cassette.certificates.begin()),
+             std::make_move_iterator(cassette.certificates.end()));
+  return all;
+}
+
 }  // namespace
 
 void give_ids(std::vector<Interaction>& interactions) {
@@ -96,7 +117,6 @@ Result<Cassette> load_cassette(const std::string& path) {
   if (auto named = check_name(path); !named) return named.error();
   auto form = cassette_form(path);
   if (!form) return form.error();
-  Cassette cassette;
   if (*form == CassetteForm::kDirectory) {
     if (cassette_exists(path) && !is_directory(path)) {
       return Error{path +
@@ -105,18 +125,16 @@ Result<Cassette> load_cassette(const std::string& path) {
     }
     auto interactions = load_directory(path);
     if (!interactions) return interactions.error();
-    cassette.interactions = std::move(*interactions);
-    for (Interaction& interaction : cassette.interactions) interaction.id = interaction.file;
-    return cassette;
+    for (Interaction& interaction : *interactions) interaction.id = interaction.file;
+    return cassette_of(std::move(*interactions));
   }
   auto text = read_file(path);
   if (!text) return text.error();
   auto interactions = *form == CassetteForm::kYaml ? interactions_from_yaml(*text, path)
                                                    : interactions_from_json(*text, path);
   if (!interactions) return interactions.error();
-  cassette.interactions = std::move(*interactions);
-  give_ids(cassette.interactions);
-  return cassette;
+  give_ids(*interactions);
+  return cassette_of(std::move(*interactions));
 }
 
 Result<void> save_cassette(const std::string& path, Cassette& cassette) {
@@ -124,14 +142,21 @@ Result<void> save_cassette(const std::string& path, Cassette& cassette) {
   auto form = cassette_form(path);
   if (!form) return form.error();
   if (*form == CassetteForm::kDirectory) {
-    if (auto saved = save_directory(path, cassette.interactions); !saved) return saved;
-    for (Interaction& interaction : cassette.interactions) interaction.id = interaction.file;
-    return {};
+    // Given back also on an error: the caller's cassette is as it was.
+    std::vector<Interaction> all = joined(std::move(cassette));
+    auto saved = save_directory(path, all);
+    if (saved) {
+      for (Interaction& interaction : all) interaction.id = interaction.file;
+    }
+    cassette = cassette_of(std::move(all));
+    return saved;
   }
   if (auto made = make_directories(directory_of(path)); !made) return made;
-  return write_file_atomically(path, *form == CassetteForm::kYaml
-                                         ? interactions_to_yaml(cassette.interactions)
-                                         : interactions_to_json(cassette.interactions));
+  std::vector<Interaction> all = joined(std::move(cassette));
+  auto saved = write_file_atomically(
+      path, *form == CassetteForm::kYaml ? interactions_to_yaml(all) : interactions_to_json(all));
+  cassette = cassette_of(std::move(all));
+  return saved;
 }
 
 }  // namespace cassette

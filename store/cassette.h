@@ -14,6 +14,10 @@ enum class CassetteForm { kYaml, kJson, kDirectory };
 
 struct Cassette {
   std::vector<Interaction> interactions;
+  /// The entries of servers' certificates: kept apart, because they are never played and count nowhere. In a file they
+  /// stand behind the interactions, so that these have the same numbers with and without them.
+  std::vector<Interaction> certificates{};
+  bool empty() const { return interactions.empty() && certificates.empty(); }
 };
 
 /// `.yaml`, `.yml`, `.json`: a file. No extension, a trailing slash, or an existing directory: a

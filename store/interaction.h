@@ -79,6 +79,17 @@ struct ServerCertificate {
   bool operator==(const ServerCertificate&) const = default;
 };
 
+/// Whether a recorded request is none, but the entry of a server's certificate (store/match/failed_place.h).
+inline bool is_certificate_entry(std::string_view method, std::string_view uri) {
+  return method == "CONNECT" && uri.starts_with("tls://");
+}
+
+/// A server's certificate as it was recorded.
+struct RecordedCertificate {
+  ServerCertificate certificate;
+  std::int64_t recorded_at = 0;  ///< microseconds since 1970 UTC; 0: nobody knows
+};
+
 /// In place of the name of an errno: the server closed the connection without a byte of an answer.
 inline constexpr std::string_view kEofError = "EOF";
 /// The same: the program gave up waiting, without a byte of an answer.
@@ -100,6 +111,10 @@ struct Interaction {
   bool closes = false;
 
   RedactedDigests redacted;
+
+  /// In place of a response and of an error: the entry `CONNECT tls://host:port/` (store/match/failed_place.h). With an
+  /// empty chain, in a journal: the server is an ordinary one now.
+  std::optional<ServerCertificate> certificate;
 
   /// When the request began: microseconds since 1970 UTC; nothing in cassettes of other tools.
   std::optional<std::int64_t> recorded_at;

@@ -8,6 +8,7 @@
 #include "store/formats/header_groups.h"
 #include "store/formats/latin_1.h"
 #include "store/formats/native.h"
+#include "store/formats/pem.h"
 #include "store/formats/text.h"
 #include "store/formats/tree.h"
 
@@ -215,11 +216,28 @@ void write_response(Writer& writer, const Interaction& interaction) {
 }
 
 template <typename Writer>
+void write_certificate(Writer& writer, const ServerCertificate& certificate) {
+  writer.StartObject();
+  write_key(writer, "chain");
+  writer.StartArray();
+  for (const std::string& der : certificate.chain) write_string(writer, to_pem(der));
+  writer.EndArray();
+  write_key(writer, "trusted");
+  writer.Bool(certificate.trusted);
+  writer.EndObject();
+}
+
+template <typename Writer>
 void write_interaction(Writer& writer, const Interaction& interaction) {
   writer.StartObject();
   write_key(writer, "request");
   write_request(writer, interaction);
-  if (interaction.error.empty()) {
+  if (interaction.certificate) {
+    write_key(writer, "response");  // as below
+    writer.Null();
+    write_key(writer, "certificate");
+    write_certificate(writer, *interaction.certificate);
+  } else if (interaction.error.empty()) {
     write_key(writer, "response");
     write_response(writer, interaction);
   } else {

@@ -6,7 +6,9 @@
 #include "store/formats/header_groups.h"
 #include "store/formats/latin_1.h"
 #include "store/formats/native_parts.h"
+#include "store/formats/pem.h"
 #include "store/formats/text.h"
+#include "store/uri.h"
 
 namespace cassette {
 namespace {
@@ -66,6 +68,7 @@ class NativeReader {
   Result<void> course(DocumentNode& node, Interaction& out) const;
   Result<InformationalResponse> informational(DocumentNode& node) const;
   Result<void> redacted(const DocumentNode& node, RedactedDigests& out) const;
+  Result<ServerCertificate> certificate(DocumentNode& node) const;
 
   const std::string& name_;
 };
@@ -111,12 +114,32 @@ Result<Interaction> NativeReader::interaction(DocumentNode& node) const {
 
   DocumentNode* response_node = node.find("response");
   const DocumentNode* error_node = node.find("error");
-  if (response_node != nullptr && !response_node->is_null()) {
+  DocumentNode* certificate_node = node.find("certificate");
+  // Elsewhere it is another tool's key.
+  const bool is_certificate = is_certificate_entry(out.request.method, out.uri) &&
+                              certificate_node != nullptr && !certificate_node->is_null();
+  if (is_certificate) {
+    for (const DocumentNode* other :
+         {static_cast<const DocumentNode*>(response_node), error_node}) {
+      if (other != nullptr && !other->is_null())
+        return error(*other, "a `certificate` with a response or an error beside it");
+    }
+    const auto place = parse_uri(out.uri);
+    if (!place || place->port == 0) {
+      return error(*request_node, "request.uri is \"" + for_message(out.uri) +
+                                      "\", where tls://host:port/ is expected");
+    }
+    auto read = certificate(*certificate_node);
+    if (!read) return read.error();
+    out.certificate = std::move(*read);
+  } else if (response_node != nullptr && !response_node->is_null()) {
     if (auto read = response(*response_node, out); !read) return read.error();
   } else if (error_node != nullptr && error_node->is_scalar() && !error_node->text.empty()) {
     out.error = error_node->text;
   } else {
-    return error(node, "an interaction with neither `response` nor `error`");
+    return error(node, is_certificate_entry(out.request.method, out.uri)
+                           ? "the entry of a server's certificate without `certificate`"
+                           : "an interaction with neither `response` nor `error`");
   }
   restore_latin_1(out.request.headers, names_in(node.find("latin_1_request_headers")));
   if (auto read = rules(node, out); !read) return read.error();
@@ -280,6 +303,32 @@ Result<void> NativeReader::redacted(const DocumentNode& node, RedactedDigests& o
   }
   if (out.key.empty()) return error(node, "`redacted` without its key");
   return {};
+}
+
+Result<ServerCertificate> NativeReader::certificate(DocumentNode& node) const {
+  ServerCertificate out;
+  if (!node.is_map()) return error(node, "`certificate` is no map");
+  DocumentNode* chain = node.find("chain");
+  if (chain == nullptr || !chain->is_list())
+    return error(node, "certificate.chain is no list of certificates");
+  for (DocumentNode& item : chain->items) {
+    auto text = bytes_from_node(item, "certificate.chain", name_);
+    if (!text) return text.error();
+    auto certificates = certificates_from_pem(*text);
+    if (!certificates) return error(item, "certificate.chain: " + certificates.error().message);
+    if (certificates->empty())
+      return error(item, "certificate.chain: a text without a certificate in PEM");
+    for (std::string& each : *certificates) out.chain.push_back(std::move(each));
+  }
+  const DocumentNode* trusted = node.find("trusted");
+  const bool is_known = trusted != nullptr && trusted->is_scalar() &&
+                        (trusted->text == "true" || trusted->text == "false");
+  if (!is_known) {
+    return error(trusted != nullptr ? *trusted : node,
+                 "certificate.trusted is neither true nor false");
+  }
+  out.trusted = trusted->text == "true";
+  return out;
 }
 
 Result<void> NativeReader::status(const DocumentNode& node, ResponseMessage& out) const {

@@ -5,6 +5,7 @@
 #include "store/formats/header_groups.h"
 #include "store/formats/latin_1.h"
 #include "store/formats/native.h"
+#include "store/formats/pem.h"
 #include "store/formats/text.h"
 #include "store/formats/tree.h"
 #include "store/formats/yaml_scalar.h"
@@ -160,9 +161,21 @@ void append_response(std::string& out, const Interaction& interaction) {
   if (interaction.closes) out += "    closes: true\n";
 }
 
+void append_certificate(std::string& out, const ServerCertificate& certificate) {
+  std::vector<std::string> chain;
+  for (const std::string& der : certificate.chain) chain.push_back(to_pem(der));
+  out += "  certificate:\n";
+  if (chain.empty()) out += "    chain: []\n";
+  append_names(out, 4, "chain", chain);
+  out += certificate.trusted ? "    trusted: true\n" : "    trusted: false\n";
+}
+
 void append_interaction(std::string& out, const Interaction& interaction) {
   append_request(out, interaction);
-  if (interaction.error.empty()) {
+  if (interaction.certificate) {
+    out += "  response: null\n";  // as below
+    append_certificate(out, *interaction.certificate);
+  } else if (interaction.error.empty()) {
     append_response(out, interaction);
   } else {
     // vcrpy wants the key to be there, in any interaction of a cassette that it loads.

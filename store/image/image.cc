@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 
 #include "store/files.h"
 #include "store/image/image_layout.h"
@@ -85,6 +86,7 @@ Image::Image(Image&& other) noexcept
       slots_(other.slots_),
       origins_(other.origins_),
       member_count_(other.member_count_),
+      servers_(other.servers_),
       created_(other.created_),
       digest_key_(other.digest_key_),
       path_(other.path_),
@@ -92,8 +94,10 @@ Image::Image(Image&& other) noexcept
       entries_(other.entries_),
       slot_table_(other.slot_table_),
       members_(other.members_),
-      origin_table_(other.origin_table_) {
+      origin_table_(other.origin_table_),
+      server_table_(other.server_table_) {
   other.bytes_ = nullptr;
+  other.servers_ = 0;
   other.size_ = 0;
 }
 
@@ -118,7 +122,9 @@ Result<void> Image::adopt(const char* bytes, std::uint64_t size) {
       !inside(header.entries_at, header.interactions, sizeof(Entry)) ||
       !inside(header.slots_at, header.slots, sizeof(Slot)) ||
       !inside(header.members_at, header.members, sizeof(std::uint32_t)) ||
-      !inside(header.origins_at, header.origins, sizeof(std::uint64_t))) {
+      !inside(header.origins_at, header.origins, sizeof(std::uint64_t)) ||
+      header.servers > std::numeric_limits<std::uint32_t>::max() ||
+      !inside(header.servers_at, header.servers, sizeof(ServerEntry))) {
     return Error{"it is damaged"};
   }
   flags_ = header.flags;
@@ -126,6 +132,7 @@ Result<void> Image::adopt(const char* bytes, std::uint64_t size) {
   slots_ = header.slots;
   origins_ = header.origins;
   member_count_ = header.members;
+  servers_ = static_cast<std::uint32_t>(header.servers);
   created_ = header.created;
   digest_key_ = header.digest_key;
   path_ = view(header.path_at, header.path_size);
@@ -134,6 +141,7 @@ Result<void> Image::adopt(const char* bytes, std::uint64_t size) {
   slot_table_ = reinterpret_cast<const Slot*>(bytes + header.slots_at);
   members_ = reinterpret_cast<const std::uint32_t*>(bytes + header.members_at);
   origin_table_ = reinterpret_cast<const std::uint64_t*>(bytes + header.origins_at);
+  server_table_ = reinterpret_cast<const ServerEntry*>(bytes + header.servers_at);
   return {};
 }
 
@@ -202,6 +210,29 @@ std::uint32_t Image::member(const Group& group, std::uint32_t index) const {
 
 bool Image::answers_for(std::string_view host, std::uint16_t port) const {
   return std::binary_search(origin_table_, origin_table_ + origins_, origin_hash(host, port));
+}
+
+RecordedCertificate Image::certificate(std::string_view host, std::uint16_t port) const {
+  RecordedCertificate found;
+  const std::uint64_t place = origin_hash(host, port);
+  const ServerEntry* const end = server_table_ + servers_;
+  const ServerEntry* const entry = std::lower_bound(
+      server_table_, end, place,
+      [](const ServerEntry& each, std::uint64_t asked) { return each.place < asked; });
+  if (entry == end || entry->place != place) return found;
+  std::string_view packed = view(entry->chain_at, entry->chain_size);
+  std::uint32_t size = 0;
+  while (!packed.empty()) {
+    if (packed.size() < sizeof size) return {};
+    std::memcpy(&size, packed.data(), sizeof size);
+    packed.remove_prefix(sizeof size);
+    if (size == 0 || size > packed.size()) return {};  // damaged
+    found.certificate.chain.emplace_back(packed.substr(0, size));
+    packed.remove_prefix(size);
+  }
+  found.certificate.trusted = entry->trusted != 0;
+  found.recorded_at = entry->recorded_at;
+  return found;
 }
 
 std::uint32_t Image::times(std::uint32_t interaction) const { return entry(interaction).times; }

@@ -11,6 +11,7 @@
 //                 first, among equals ascending. An interaction is in one group by its match key,
 //                 and in those within it of what is alike beyond that (image_groups.h)
 //   uint64[m]     hashes of the places (host:port) that are answered for, ascending
+//   ServerEntry[s] the servers' certificates, ascending by the hash of the place; they are no interactions
 //   heap          strings, wire responses, pieces
 //
 // Nothing read from a file is trusted: open() checks magic, version, and that every table lies
@@ -38,7 +39,7 @@ namespace image_layout {
 void seal(std::string& bytes);
 }
 
-inline constexpr std::uint32_t kImageVersion = 4;
+inline constexpr std::uint32_t kImageVersion = 5;
 
 /// What goes into an image beside the interactions.
 struct ImageContext {
@@ -104,6 +105,10 @@ class Image {
   /// for any port.
   bool answers_for(std::string_view host, std::uint16_t port) const;
 
+  /// The certificate that was recorded of the server at that place; an empty chain when there is none. Of several the
+  /// one that stands last in the cassette.
+  RecordedCertificate certificate(std::string_view host, std::uint16_t port) const;
+
   /// How often it may be played before it is used up; 0: any number of times.
   std::uint32_t times(std::uint32_t interaction) const;
   std::string_view id(std::uint32_t interaction) const;
@@ -142,6 +147,8 @@ class Image {
  private:
   struct Header;
   struct Entry;
+  struct ServerEntry;
+  friend class ServerTable;
   friend Result<std::string> compile_image(const Cassette&, const Matcher&, const ImageContext&);
   friend void image_layout::seal(std::string& bytes);
 
@@ -164,6 +171,7 @@ class Image {
   std::uint32_t slots_ = 0;
   std::uint32_t origins_ = 0;
   std::uint32_t member_count_ = 0;
+  std::uint32_t servers_ = 0;
   std::uint64_t created_ = 0;
   std::uint64_t digest_key_ = 0;
   std::string_view path_;
@@ -172,6 +180,7 @@ class Image {
   const Slot* slot_table_ = nullptr;
   const std::uint32_t* members_ = nullptr;
   const std::uint64_t* origin_table_ = nullptr;
+  const ServerEntry* server_table_ = nullptr;
 };
 
 }  // namespace cassette

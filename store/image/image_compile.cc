@@ -15,6 +15,7 @@
 #include "store/image/image_layout.h"
 #include "store/image/rendering.h"
 #include "store/match/digests.h"
+#include "store/uri.h"
 
 namespace cassette {
 
@@ -43,6 +44,47 @@ class ImageWriter {
 
  private:
   std::string bytes_;
+};
+
+/// The table of the servers' certificates.
+class ServerTable {
+ public:
+  explicit ServerTable(const std::vector<Interaction>& entries) {
+    // The last of one place stands first, and the others are left out.
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+      const auto place = parse_uri(entry->uri);
+      if (!place || !entry->certificate) continue;
+      std::string chain;
+      for (const std::string& der : entry->certificate->chain) {
+        const auto size = static_cast<std::uint32_t>(der.size());
+        chain.append(reinterpret_cast<const char*>(&size), sizeof size).append(der);
+      }
+      rows_.push_back({{origin_hash(place->host, place->port), entry->recorded_at.value_or(0), 0,
+                        static_cast<std::uint32_t>(chain.size()), entry->certificate->trusted},
+                       std::move(chain)});
+    }
+    auto by_place = [](const Row& a, const Row& b) { return a.entry.place < b.entry.place; };
+    auto same_place = [](const Row& a, const Row& b) { return a.entry.place == b.entry.place; };
+    std::stable_sort(rows_.begin(), rows_.end(), by_place);
+    rows_.erase(std::unique(rows_.begin(), rows_.end(), same_place), rows_.end());
+  }
+
+  void write(ImageWriter& writer, Image::Header& header) {
+    std::vector<Image::ServerEntry> table;
+    for (Row& row : rows_) {
+      row.entry.chain_at = writer.append(row.chain);
+      table.push_back(row.entry);
+    }
+    header.servers_at = writer.append_table(table);
+    header.servers = table.size();
+  }
+
+ private:
+  struct Row {
+    Image::ServerEntry entry;
+    std::string chain;
+  };
+  std::vector<Row> rows_;
 };
 
 namespace {
@@ -111,6 +153,7 @@ Result<std::string> compile_image(const Cassette& cassette, const Matcher& match
   header.path_size = context.path.size();
   header.settings_at = writer.append(context.settings);
   header.settings_size = context.settings.size();
+  ServerTable(cassette.certificates).write(writer, header);
 
   bool answers_early = false;
   bool redacted_before = false;

@@ -90,6 +90,8 @@ struct Image::Header {
   std::uint64_t settings_at;
   std::uint64_t settings_size;
   std::uint64_t digest_key;
+  std::uint64_t servers_at;
+  std::uint64_t servers;
 };
 
 struct Image::Entry {
@@ -105,6 +107,15 @@ struct Image::Entry {
   std::uint16_t status;
   std::uint16_t flags;
   std::uint32_t identity;  ///< of what redaction took out, as far as match_on covers it; 0: nothing
+};
+
+/// The certificate of a TLS server. In the heap its chain: each certificate behind its length, a uint32.
+struct Image::ServerEntry {
+  std::uint64_t place;  ///< origin_hash()
+  std::int64_t recorded_at;
+  std::uint64_t chain_at;
+  std::uint32_t chain_size;
+  std::uint32_t trusted;
 };
 
 struct Image::Slot {

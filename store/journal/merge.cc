@@ -14,6 +14,7 @@
 
 #include "store/files.h"
 #include "store/journal/journal.h"
+#include "store/journal/merge_certificates.h"
 #include "store/log.h"
 #include "store/session/session.h"
 
@@ -122,6 +123,7 @@ class Replaced {
 /// What is to become of each record.
 struct Sorted {
   Records adding, replacing, rewriting;
+  Records certificates;  ///< of servers: neither added nor replacing (merge_certificates.h)
   std::vector<const JournalRecord*> staying;
   std::size_t dropped = 0;
   std::size_t of_session = 0;
@@ -132,7 +134,7 @@ Sorted sort_out(JournalContents& contents, const std::string& runtime_dir,
   Sorted sorted;
   if (session) {
     for (const JournalRecord& record : contents.records) {
-      if (record.session == session->token) ++sorted.of_session;
+      if (record.session == session->token && !record.interaction.certificate) ++sorted.of_session;
     }
   }
   std::unordered_map<std::string, bool> alive;
@@ -147,10 +149,13 @@ Sorted sort_out(JournalContents& contents, const std::string& runtime_dir,
       }
     }
     bool replaces = record.mode == RecordMode::kAll || record.mode == RecordMode::kRewrite;
-    if (!ours || session->died) {
+    const bool counts = !record.interaction.certificate;
+    if (ours && !session->died && !session->ended_well && (replaces || session->discards)) {
+      sorted.dropped += counts ? 1 : 0;
+    } else if (!counts) {
+      sorted.certificates.push_back(&record);
+    } else if (!ours || session->died) {
       sorted.adding.push_back(&record);
-    } else if (!session->ended_well && (replaces || session->discards)) {
-      ++sorted.dropped;
     } else if (!replaces) {
       sorted.adding.push_back(&record);
     } else if (record.mode == RecordMode::kAll && session->matcher != nullptr) {
@@ -201,15 +206,19 @@ void add_all(Cassette& cassette, Records& records) {
   all.insert(all.end(), std::make_move_iterator(next), std::make_move_iterator(later.end()));
 }
 
+void give_unmerged_id(Interaction& interaction) {
+  char id[17];
+  std::snprintf(id, sizeof id, "%016llx",
+                static_cast<unsigned long long>(fingerprint(interaction).high));
+  interaction.id = id;
+}
+
 /// For readers: what is not merged has no place in a file yet, but needs an id all the same.
-void add_unmerged(Cassette& cassette, Records& records) {
-  for (JournalRecord* record : records) {
-    char id[17];
-    std::snprintf(id, sizeof id, "%016llx",
-                  static_cast<unsigned long long>(fingerprint(record->interaction).high));
-    record->interaction.id = id;
-  }
+void add_unmerged(Cassette& cassette, Records& records, Records certificates) {
+  for (JournalRecord* record : records) give_unmerged_id(record->interaction);
+  for (JournalRecord* record : certificates) give_unmerged_id(record->interaction);
   add_all(cassette, records);
+  merge_certificates(std::move(certificates), cassette.certificates);
 }
 
 /// The cassette, with what is to come into it. False: it has that already.
@@ -226,7 +235,9 @@ Result<bool> bring_in(const std::string& path, Sorted& sorted, const Matcher* ma
   auto add = [&incoming](const Records& records) {
     incoming.insert(incoming.end(), records.begin(), records.end());
   };
+  bool changed = false;
   if (!sorted.rewriting.empty()) {
+    changed = drop_older_certificates(sorted.rewriting.front()->session, cassette.certificates);
     std::vector<bool> known = take_off_merged(sorted.rewriting, cassette);
     take_out(cassette, known, [](const Interaction&) { return true; });
     add(sorted.rewriting);
@@ -239,7 +250,8 @@ Result<bool> bring_in(const std::string& path, Sorted& sorted, const Matcher* ma
   }
   take_off_merged(sorted.adding, cassette);
   add(sorted.adding);
-  const bool changed = cassette.interactions.size() != before || !incoming.empty();
+  changed = changed || cassette.interactions.size() != before || !incoming.empty();
+  changed = merge_certificates(sorted.certificates, cassette.certificates) || changed;
   report.merged = incoming.size();
   add_all(cassette, incoming);
   return changed;
@@ -271,7 +283,8 @@ Result<MergeReport> merge_journal(const std::string& path, const std::string& ru
 
   remove_temporaries(path);
   remove_temporaries(journal.path());
-  if (!sorted.adding.empty() || !sorted.replacing.empty() || !sorted.rewriting.empty()) {
+  if (!sorted.adding.empty() || !sorted.replacing.empty() || !sorted.rewriting.empty() ||
+      !sorted.certificates.empty()) {
     Cassette cassette;
     auto changed = bring_in(path, sorted, session ? session->matcher : nullptr, cassette, report);
     if (!changed) return changed.error();
@@ -304,15 +317,18 @@ Result<Cassette> load_with_journal(const std::string& path) try {
   auto bytes = read_file(journal);
   if (bytes) contents = read_journal(*bytes, journal);
   Records records;
-  for (JournalRecord& record : contents.records) records.push_back(&record);
+  Records certificates;
+  for (JournalRecord& record : contents.records) {
+    (record.interaction.certificate ? certificates : records).push_back(&record);
+  }
   Cassette cassette;
-  if (records.empty() || cassette_exists(path)) {
+  if (contents.records.empty() || cassette_exists(path)) {
     auto loaded = load_cassette(path);
     if (!loaded) return loaded;
     cassette = std::move(*loaded);
     take_off_merged(records, cassette);
   }
-  add_unmerged(cassette, records);
+  add_unmerged(cassette, records, std::move(certificates));
   return cassette;
 } catch (const std::exception& problem) {
   return Error{"cannot read " + path + ": " + problem.what()};

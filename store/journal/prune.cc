@@ -26,6 +26,7 @@ struct Split {
 Split split(Cassette cassette, const std::set<std::string>& asked,
             const std::set<std::string>& used) {
   Split result;
+  result.kept.certificates = std::move(cassette.certificates);
   for (Interaction& interaction : cassette.interactions) {
     const bool is_used = used.count(interaction.id) != 0;
     if (!is_used && asked.count(interaction.id) != 0) {

@@ -107,6 +107,11 @@ class FallbackPlayer final : public Player {
   const std::string& cassette_path() const override { return first_.cassette_path(); }
 
   std::string_view failure_of(const RequestView& place) override;
+  RecordedCertificate certificate_of(std::string_view host, std::uint16_t port) const override;
+  void record_certificate(std::string_view host, std::uint16_t port,
+                          ServerCertificate certificate) override {
+    first_.record_certificate(host, port, std::move(certificate));
+  }
   void keep_open(const std::function<int(int fd)>& hide) override { first_.keep_open(hide); }
   void before_fork() override {
     for (const auto& player : players_) player->before_fork();
@@ -216,6 +221,16 @@ std::string_view FallbackPlayer::failure_of(const RequestView& place) {
     const std::string_view failure = player->failure_of(place);
     if (!failure.empty()) return failure;
     if (player->answers_for(place.uri.host, place.uri.port)) break;
+  }
+  return {};
+}
+
+RecordedCertificate FallbackPlayer::certificate_of(std::string_view host,
+                                                   std::uint16_t port) const {
+  for (const auto& player : players_) {
+    RecordedCertificate recorded = player->certificate_of(host, port);
+    // Whose answers are played, his server it was, if only an ordinary one.
+    if (!recorded.certificate.chain.empty() || player->answers_for(host, port)) return recorded;
   }
   return {};
 }

@@ -78,12 +78,6 @@ struct RecordName {
   std::uint64_t sequence = 0;
 };
 
-/// A server's certificate as it was recorded.
-struct RecordedCertificate {
-  ServerCertificate certificate;
-  std::int64_t recorded_at = 0;  ///< microseconds since 1970 UTC; 0: nobody knows
-};
-
 /// How a request went, for the session's history.
 struct Handled {
   HistoryOutcome outcome = HistoryOutcome::kMissed;
@@ -223,7 +217,8 @@ class Player {
     return {};
   }
   /// Records it, once in a process for each host and certificate; in the merge the newest recording's certificate stays,
-  /// and one that a program of that recording did not trust is not trusted. Nothing is written in a mode that does not record.
+  /// and one that a program of that recording did not trust is not trusted. An empty chain: the server is an ordinary one;
+  /// what an earlier recording has of it goes. Nothing is written in a mode that does not record.
   virtual void record_certificate(std::string_view host, std::uint16_t port,
                                   ServerCertificate certificate) {
     (void)host;

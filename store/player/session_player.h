@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -82,15 +84,23 @@ class SessionPlayer final : public Player {
 
   const std::string& cassette_path() const override { return path_; }
 
+  RecordedCertificate certificate_of(std::string_view host, std::uint16_t port) const override {
+    return plays_ ? image_.certificate(host, port) : RecordedCertificate{};
+  }
+  void record_certificate(std::string_view host, std::uint16_t port,
+                          ServerCertificate certificate) override;
+
   void keep_open(const std::function<int(int fd)>& hide) override;
 
   void before_fork() override {
+    certificates_mutex_.lock();
     journal_.before_fork();
     known_.before_fork();
   }
   void after_fork() override {
     known_.after_fork();
     journal_.after_fork();
+    certificates_mutex_.unlock();
   }
 
  private:
@@ -111,6 +121,7 @@ class SessionPlayer final : public Player {
     return false;
   }
   Turn take(const Candidates& candidates);
+  Result<RecordName> append(Interaction interaction);
   template <typename Accepts>
   Turn take_of(const Image::Group& group, bool repeats, Accepts accepts);
   void tell_difference(const RequestView& request, Decision& decision) const;
@@ -130,6 +141,9 @@ class SessionPlayer final : public Player {
   const bool plays_;
   std::atomic<std::uint64_t> sequence_{0};
   std::atomic<bool> told_{false};  ///< that recording fails
+  /// Never held while anything else is waited for.
+  std::mutex certificates_mutex_;
+  std::set<std::string> recorded_certificates_;  ///< place, leaf and verdict, hashed
 };
 
 }  // namespace cassette

@@ -5,9 +5,11 @@
 #include <exception>
 #include <optional>
 
+#include "store/formats/hash.h"
 #include "store/journal/journal.h"
 #include "store/log.h"
 #include "store/match/digests.h"
+#include "store/match/failed_place.h"
 #include "store/player/diagnosis.h"
 #include "store/player/request_note.h"
 #include "store/player/session_player.h"
@@ -39,6 +41,17 @@ Result<std::optional<RecordName>> SessionPlayer::record(Interaction interaction)
                              redaction.unsearched +
                              ", was not searched for credentials (further ones are not told)");
   }
+  auto appended = append(std::move(interaction));
+  if (!appended) return appended.error();
+  cursors_.count_recorded();
+  return std::optional<RecordName>(*appended);
+} catch (const std::exception& problem) {
+  cursors_.count_record_failure();
+  return Error{std::string("not recorded: ") + problem.what()};
+}
+
+/// To the journal. What fails is told and counted.
+Result<RecordName> SessionPlayer::append(Interaction interaction) {
   if (!interaction.recorded_at) interaction.recorded_at = microseconds_now();
   JournalRecord record;
   record.session = session_->token();
@@ -49,19 +62,34 @@ Result<std::optional<RecordName>> SessionPlayer::record(Interaction interaction)
   record.interaction = std::move(interaction);
   const std::string what = record.interaction.request.method + " " + record.interaction.uri;
   auto appended = journal_.append(record);
-  if (appended) {
-    cursors_.count_recorded();
-    return std::optional<RecordName>({record.began, record.sequence});
-  }
+  if (appended) return RecordName{record.began, record.sequence};
   cursors_.count_record_failure();
   session_->note_not_recorded({path_, what, appended.error().message});
   if (!told_.exchange(true)) {
     log(LogLevel::kError, "not recorded in " + cassette_path() + ": " + appended.error().message);
   }
   return appended.error();
+}
+
+void SessionPlayer::record_certificate(std::string_view host, std::uint16_t port,
+                                       ServerCertificate certificate) try {
+  if (!may_forward()) return;
+  const bool is_none = certificate.chain.empty();
+  // Of an ordinary server there is nothing to say, unless it was none.
+  if (is_none && image_.certificate(host, port).certificate.chain.empty()) return;
+  Interaction entry = certificate_entry(host, port, std::move(certificate));
+  Hash hash;
+  hash.add(entry.uri);
+  hash.add(is_none ? std::string_view() : entry.certificate->chain.front());
+  hash.add(std::uint64_t{entry.certificate->trusted});
+  {
+    std::lock_guard guard(certificates_mutex_);
+    if (!recorded_certificates_.insert(hash.hex()).second) return;
+  }
+  (void)append(std::move(entry)).ok();
 } catch (const std::exception& problem) {
   cursors_.count_record_failure();
-  return Error{std::string("not recorded: ") + problem.what()};
+  log(LogLevel::kError, std::string("a certificate is not recorded: ") + problem.what());
 }
 
 void SessionPlayer::closed_behind(const RecordName& recorded) try {

@@ -115,9 +115,13 @@ bool Session::take_back_own(const std::string& path, std::int64_t tree_began,
                             Cassette& cassette) const {
   auto is_own = [&](const Interaction& each) { return each.recorded_at >= tree_began; };
   std::vector<Interaction>& all = cassette.interactions;
-  if (std::none_of(all.begin(), all.end(), is_own) || !outlived_its_root(path)) return false;
+  std::vector<Interaction>& certificates = cassette.certificates;
+  const bool has_own = std::any_of(all.begin(), all.end(), is_own) ||
+                       std::any_of(certificates.begin(), certificates.end(), is_own);
+  if (!has_own || !outlived_its_root(path)) return false;
   std::erase_if(all, is_own);
-  return all.empty();
+  std::erase_if(certificates, is_own);
+  return cassette.empty();
 }
 
 Result<OpenCassette> Session::open_cassette(const std::string& path, bool writes) try {
@@ -210,7 +214,7 @@ Result<std::string> Session::compile(const std::string& path, const std::string&
   if (!merged) {
     auto loaded = load_with_journal(path);
     if (loaded) {
-      context.existed = context.existed || !loaded->interactions.empty();
+      context.existed = context.existed || !loaded->empty();
       cassette = std::move(*loaded);
     } else if (context.existed) {
       return loaded.error();

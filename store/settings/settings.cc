@@ -220,6 +220,8 @@ constexpr Applier kAppliers[] = {
      [](Settings& s, const Given& g) { s.tls_ca_file = absolute(g.text, g.base); }},
     {"CASSETTE_TLS_INSECURE_HOSTS",
      [](Settings& s, const Given& g) { s.tls_insecure_hosts = hosts_of(g.text); }},
+    {"CASSETTE_TLS_PASSTHROUGH",
+     [](Settings& s, const Given& g) { s.tls_passthrough = hosts_of(g.text); }},
     {"CASSETTE_LOG", apply_log},
     {"CASSETTE_STATE_DIR",
      [](Settings& s, const Given& g) { s.state_dir = absolute(g.text, g.base); }},

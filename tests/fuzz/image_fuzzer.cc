@@ -5,6 +5,7 @@
 #include "store/image/image.h"
 
 #include "store/image/image_layout.h"
+#include "store/match/failed_place.h"
 #include "store/session/cursors.h"
 #include "tests/fuzz/input.h"
 
@@ -39,6 +40,10 @@ std::string good_image() {
     interaction.priority = static_cast<std::int32_t>(cassette.interactions.size());
   }
   cassette.interactions.back().error = "ECONNREFUSED";
+  for (std::uint16_t port : {1, 2}) {
+    cassette.certificates.push_back(
+        certificate_entry("b", port, {{"0123456789", "abc"}, port == 1}));
+  }
   return *compile_image(cassette, matcher(), {"/c.yaml", "settings", true});
 }
 
@@ -50,6 +55,9 @@ void ask(const Image& image) {
   touch(image.path());
   touch(image.settings());
   sum += image.answers_for("a", 80) ? 1 : 0;
+  for (std::uint16_t port : {1, 2}) {
+    for (const std::string& der : image.certificate("b", port).certificate.chain) touch(der);
+  }
   Headers headers;
   // What is not there may be asked for, too.
   for (std::uint32_t i = 0; i < std::min(image.size(), 64u) + 2; ++i) {
