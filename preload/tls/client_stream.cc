@@ -82,7 +82,9 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
                                       static_cast<unsigned char>(suite)};
       const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl_.get(), number);
       if (cipher == nullptr) continue;
-      const bool is_newer = SSL_CIPHER_get_auth_nid(cipher) == NID_auth_any;
+      const bool is_newer = is_of_tls_1_3(suite);
+      // OpenSSL says itself what is no cipher, and only a signal (RFC 5746 section 3.3, RFC 7507).
+      if (!is_newer && SSL_CIPHER_get_auth_nid(cipher) == NID_auth_any) continue;
       // A key exchange without a certificate would have nobody to be judged.
       if (SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null) continue;
       (is_newer ? newer : older).append(":").append(SSL_CIPHER_get_name(cipher));

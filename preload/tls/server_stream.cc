@@ -175,15 +175,14 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
         std::find(algorithms.begin(), algorithms.end(), kP256) == algorithms.end()) {
       return false;
     }
-    return std::any_of(hello_.cipher_suites.begin(), hello_.cipher_suites.end(),
-                       [this](std::uint16_t suite) {
-                         const unsigned char number[] = {static_cast<unsigned char>(suite >> 8),
-                                                         static_cast<unsigned char>(suite)};
-                         const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl_.get(), number);
-                         if (cipher == nullptr) return false;
-                         const int kind = SSL_CIPHER_get_auth_nid(cipher);
-                         return kind == NID_auth_ecdsa || kind == NID_auth_any;
-                       });
+    return std::any_of(
+        hello_.cipher_suites.begin(), hello_.cipher_suites.end(), [this](std::uint16_t suite) {
+          const unsigned char number[] = {static_cast<unsigned char>(suite >> 8),
+                                          static_cast<unsigned char>(suite)};
+          const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl_.get(), number);
+          if (cipher == nullptr) return false;
+          return is_of_tls_1_3(suite) || SSL_CIPHER_get_auth_nid(cipher) == NID_auth_ecdsa;
+        });
   }
 
   enum class Phase : std::uint8_t { kNotAsked, kWaits, kGoesOn, kGivesUp };

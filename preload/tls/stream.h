@@ -183,6 +183,9 @@ inline bool is_http_1(std::string_view protocol) {
   return protocol == "http/1.1" || protocol == "http/1.0";
 }
 
+/// A cipher suite that leaves open who signs how (RFC 8446 appendix B.4). OpenSSL says that of the signalling values, too.
+inline bool is_of_tls_1_3(std::uint16_t suite) { return suite >> 8 == 0x13; }
+
 /// One context for all connections of the process. nullptr, and openssl_problem() says why.
 Owned<SSL_CTX> make_server_context(const Authority& authority);
 Owned<SSL_CTX> make_client_context();
