@@ -100,7 +100,6 @@ class MemoryStream : public Interface {
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) {
       state_ = State::kOpen;
-      opened();
       write_waiting();
       return;
     }
@@ -121,9 +120,6 @@ class MemoryStream : public Interface {
     reason_ = ERR_GET_REASON(ERR_peek_last_error());
     failed(openssl_problem());
   }
-
-  /// The handshake is over.
-  virtual void opened() {}
 
   Owned<SSL> ssl_;
   int reason_ = 0;  ///< OpenSSL's code for what failed

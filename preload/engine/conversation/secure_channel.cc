@@ -47,7 +47,7 @@ SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSup
                                   /*resumes=*/terms_.policy == UpstreamPolicy::kNever)) {}
 
 void SecureChannel::from_program(std::string_view bytes) {
-  if (failed_) return;
+  if (failed_ || waits_for_break(bytes)) return;
   if (relays() && server_->state() == State::kClosed) {
     rest_of_program_.append(bytes);
     return;
@@ -59,6 +59,7 @@ void SecureChannel::from_program(std::string_view bytes) {
   }
   go_on();
   pass_plain();
+  if (broken_ && inner_ && broken_->alert != 0) end_broken();
   if (failed_ || server_->state() != State::kClosed) return;
   program_closes();
   if (relays()) server_->take_rest(rest_of_program_);
@@ -98,7 +99,10 @@ void SecureChannel::from_upstream(std::string_view bytes) {
   const bool opens = client_->state() == State::kHandshaking;
   if (opens && !inner_ && raw_.size() < kLongestFlight) raw_.append(bytes);
   const State state = client_->receive(bytes, early_);
-  if (state == State::kFailed) return server_failed();
+  if (state == State::kFailed) {
+    if (!broken_) server_failed();
+    return;
+  }
   if (opens && state != State::kHandshaking) server_opened();
   go_on();
   pass_plain();
@@ -110,7 +114,7 @@ void SecureChannel::from_upstream(std::string_view bytes) {
 void SecureChannel::upstream_finished() {
   passes_failure_ = false;
   upstream_ended_ = true;
-  if (!relays()) upstream_closes();
+  if (!relays() && !broken_) upstream_closes();
 }
 
 /// What either side has said while the program's handshake was not over.
@@ -129,7 +133,7 @@ void SecureChannel::upstream_closes() {
     inner_->upstream_finished();
   } else if (client_ && client_->state() == State::kHandshaking) {
     tell(LogLevel::kWarn, "the server closed the connection during the TLS handshake");
-    failed_ = true;
+    break_off({});
   } else {
     closes_early_ = true;
   }
@@ -137,11 +141,11 @@ void SecureChannel::upstream_closes() {
 
 void SecureChannel::upstream_failed(int error) {
   passes_failure_ = false;
+  if (failed_ || broken_) return;
   if (inner_) {
     inner_->upstream_failed(error);
   } else {
-    reset_error_ = error;
-    failed_ = true;
+    break_off({.alert = 0, .error = error});
   }
 }
 
@@ -152,7 +156,7 @@ void SecureChannel::go_on() {
     if (terms_.policy == UpstreamPolicy::kAtConnect && !client_) reach_server();
     if (!client_) {
       show_recorded();
-    } else if (client_->state() != State::kHandshaking) {
+    } else if (client_->state() != State::kHandshaking || broken_) {
       show_server();
     }
   }
@@ -167,6 +171,7 @@ void SecureChannel::go_on() {
   terms.host = name();
   terms.within_tls = true;
   inner_ = std::make_unique<Conversation>(deck_, std::move(terms));
+  if (broken_) end_broken();
 }
 
 // --- what the program gets to see ------------------------------------------------------------------
@@ -185,8 +190,8 @@ void SecureChannel::show_server() {
   if (!is_insecure()) {
     verdict_ = judge(client_->chain(), 0);
     shown_ = client_->chain();
-    face.chain = shown_;
-    face.is_trusted = verdict_.is_trusted;
+    face.chain = verdict_.is_anchored ? verdict_.path : shown_;
+    face.is_trusted = verdict_.is_anchored;
     server.chain = shown_;
   }
   show(face, std::move(server));
@@ -204,9 +209,12 @@ void SecureChannel::show_recorded() {
   const ServerCertificate& certificate = recorded.certificate;
   if (!certificate.chain.empty() && !is_insecure()) {
     shown_ = certificate.chain;
-    face.chain = shown_;
     face.recorded_at = recorded.recorded_at / kMicroseconds;
-    face.is_trusted = certificate.trusted || judge(shown_, face.recorded_at).is_trusted;
+    const ChainVerdict verdict = judge(shown_, face.recorded_at);
+    face.is_trusted = certificate.trusted || verdict.is_anchored;
+    face.chain = verdict.is_anchored   ? verdict.path
+                 : certificate.trusted ? std::vector<std::string>{shown_.front()}
+                                       : shown_;
     // One that some program did not trust is judged by each.
     if (!certificate.trusted) server.chain = shown_;
     server.recorded_at = face.recorded_at;
@@ -214,12 +222,18 @@ void SecureChannel::show_recorded() {
   show(face, std::move(server));
 }
 
-void SecureChannel::show(const ServerFace& face, Judgements::Server server) {
+void SecureChannel::show(ServerFace face, Judgements::Server server) {
   raw_.clear();
+  support_.bring_trust();
+  if (!face.chain.empty() && support_.judgements->asks_nss()) {
+    // It judges the real chain, and takes no two certificates for one that have an issuer and a number in common.
+    face.chain.resize(1);
+    face.is_trusted = true;
+    face.has_own_number = true;
+  }
   leaf_ = server_->present(face);
   if (!server.chain.empty()) server.status_signer = server_->status_signer();
   support_.judgements->present(leaf_, std::move(server));
-  support_.bring_trust();
   server_->receive({}, plain_);
 }
 
@@ -265,16 +279,65 @@ bool SecureChannel::is_as_good_as_shown() const {
 }
 
 void SecureChannel::server_failed() {
-  if (inner_) {
-    tell(LogLevel::kError, "the server broke TLS off (" + client_->problem() + ")");
-    tell_of_certificate();
-    return inner_->upstream_failed(ECONNRESET, /*told=*/true);
-  }
-  // What failed here fails there, for the same reason: its handshake has got no further.
-  tell(LogLevel::kWarn, "the TLS handshake with the server failed (" + client_->problem() + ")");
+  tell(LogLevel::kWarn,
+       (inner_ ? "the server broke TLS off (" : "the TLS handshake with the server failed (") +
+           client_->problem() + ")");
   tell_of_certificate();
+  break_off({.alert = client_->alert(), .error = 0});
+}
+
+/// The program hears of it when it has got as far as it would have got with that server.
+void SecureChannel::break_off(const Break& how) {
+  broken_ = how;
+  if (inner_) return end_broken();
+  if (client_ && !client_->chain().empty()) return go_on();
+  // Before the server chose anything, what it sends means the same to the program, byte for byte.
+  constexpr char kHandshake = 0x16;  // a record with a ServerHello, RFC 8446 section 5.1
+  passes_failure_ = client_ && client_->state() == State::kFailed;
+  if (!raw_.empty() && raw_.front() == kHandshake) {
+    raw_.clear();
+    passes_failure_ = false;
+  }
+  reset_error_ = how.error;
   failed_ = true;
-  passes_failure_ = true;
+}
+
+/// Until TLS 1.2 the server has its last word after the program's, whose handshake is not over until then.
+bool SecureChannel::waits_for_break(std::string_view bytes) {
+  constexpr int kTls12 = 0x0303;
+  if (!broken_ || inner_ || leaf_.empty() || client_->version() > kTls12) return false;
+  constexpr std::size_t kHeader = 5;  // kind, version, size: RFC 5246 section 6.2.1
+  constexpr char kChangeCipherSpec = 0x14;
+  flight_.append(bytes);
+  bool changed = false;
+  std::size_t at = 0;
+  while (flight_.size() - at >= kHeader) {
+    const std::size_t size = kHeader + (static_cast<unsigned char>(flight_[at + 3]) << 8 |
+                                        static_cast<unsigned char>(flight_[at + 4]));
+    if (flight_.size() - at < size) break;
+    if (changed) {  // that was its Finished
+      end_broken();
+      break;
+    }
+    changed = flight_[at] == kChangeCipherSpec;
+    at += size;
+  }
+  if (flight_.size() > kLongestFlight) end_broken();
+  return true;
+}
+
+void SecureChannel::end_broken() {
+  if (!inner_) {
+    if (broken_->alert != 0) server_->alert(broken_->alert);
+    reset_error_ = broken_->error;
+    failed_ = true;
+  } else if (broken_->error != 0) {
+    inner_->upstream_failed(broken_->error);
+  } else if (broken_->alert == 0) {
+    inner_->upstream_finished();
+  } else if (inner_->exchanging() || inner_->relays()) {
+    inner_->upstream_failed(ECONNRESET, /*told=*/true);
+  }  // else it hears the alert (pump()), and may still ask for something
 }
 
 ChainVerdict SecureChannel::judge(const std::vector<std::string>& chain, std::int64_t at) const {
@@ -334,8 +397,9 @@ void SecureChannel::program_turned_us_down() {
 void SecureChannel::program_lost_interest() {
   note_server();
   if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted) return;
-  const std::string closed = std::string(program_invocation_short_name) +
-                             " closed the TLS connection before it asked for anything; if ";
+  const std::string program = program_invocation_short_name;
+  const std::string closed =
+      program + " closed the TLS connection before it asked for anything; if ";
   constexpr char kPinned[] =
       "it has pinned the server's certificate, tls-passthrough lets the host through, unrecorded";
   if (support_.judgements->accepted(leaf_)) {
@@ -392,6 +456,7 @@ bool SecureChannel::lets_upstream_go() {
 /// After an alert comes the end of the stream.
 int SecureChannel::reset_error() const {
   if (failed_) return reset_error_;
+  if (broken_ && broken_->alert != 0) return 0;
   return inner_ && inner_->to_program().empty() ? inner_->reset_error() : 0;
 }
 
@@ -415,7 +480,11 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
       server_->send(front);
       plain.consume(front.size());
     }
-    if (inner_->ends_program() && plain.empty()) server_->close();
+    if (broken_ && broken_->alert != 0) {
+      if (!std::exchange(alerted_, true)) server_->alert(broken_->alert);
+    } else if (inner_->ends_program() && plain.empty()) {
+      server_->close();
+    }
   }
   if (failed_) bytes.swap(raw_);
   server_->take_output(bytes);
