@@ -9,7 +9,7 @@ CXXFLAGS ?= -O2 -g
 CFLAGS ?= -O2 -g
 
 all:
-.PHONY: all deps demo test bench soak fuzz test-sanitize test-sanitize-address test-sanitize-thread install uninstall clean format lint help FORCE
+.PHONY: all deps demo test test-suites bench soak fuzz test-sanitize test-sanitize-address test-sanitize-thread install uninstall clean format lint help FORCE
 .DELETE_ON_ERROR:
 # Without built-in rules make has fewer of its own ideas, and starts faster.
 MAKEFLAGS += --no-builtin-rules
@@ -66,6 +66,9 @@ $(FETCHED)/%.installed: deps/install deps/pins.tsv
 $(FETCHED)/compiled: deps/build.mk deps/pins.tsv | $(FETCHED)/build.installed
 	+$(Q)flock $(FETCHED)/lock $(MAKE) --no-print-directory -f deps/build.mk
 	@touch $@
+
+$(FETCHED)/curl-suite/built: deps/test.mk | $(FETCHED)/test.installed
+	+$(Q)flock $(FETCHED)/lock $(MAKE) --no-print-directory -f deps/test.mk
 
 # Looks again at what is installed, whatever the stamp files say.
 deps:
@@ -225,8 +228,13 @@ $(foreach f,$(BENCH),$(eval $(call benchmark,$(f))))
 
 # TESTS: names, or parts of names, of test scripts, or `unit`; all of them when empty.
 TESTS ?=
-test: all $(TEST_PRODUCTS) $(FETCHED)/test.installed
+test: all $(TEST_PRODUCTS) $(FETCHED)/test.installed $(FETCHED)/curl-suite/built
 	@BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
+
+# curl's and CPython's own tests, plain and under the library. SUITES="curl:HTTPS test_ssl" chooses some.
+SUITES ?=
+test-suites: all $(FETCHED)/test.installed $(FETCHED)/curl-suite/built
+	@BUILD=$(abspath $(BUILD)) tests/suites/run $(SUITES)
 
 # How long `make soak` takes.
 MINUTES ?= 10
@@ -326,6 +334,7 @@ help:
 	@echo 'make [all]     the two libraries and the command, in $(BUILD)/'
 	@echo 'make demo      records and replays a real client, start to end'
 	@echo 'make test      all tests; TESTS="unit curl" chooses some'
+	@echo 'make test-suites   the test suites of curl and CPython, with and without the library; SUITES="curl:HTTPS test_ssl"'
 	@echo 'make fuzz      each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS); FUZZ_TARGETS="uri match" chooses some'
 	@echo 'make test-sanitize   the unit tests under the address, undefined and thread sanitizers'
 	@echo 'make bench     prints figures'

@@ -16,7 +16,7 @@ namespace cassette {
 struct RealFunctions;
 enum class Bundle;
 
-inline constexpr int kEngineVersion = 6;
+inline constexpr int kEngineVersion = 7;
 
 /// Answer of an engine function: not handled here, call the real one.
 inline constexpr int kPassThrough = -2;
@@ -79,8 +79,13 @@ struct EngineApi {
   int (*refuses_datagrams)(const sockaddr* address, socklen_t length);
   int (*connect_again)(std::uintptr_t connection, int fd, const sockaddr* address,
                        socklen_t length);
+  /// May take a part of the bytes although the descriptor blocks: the rest is the caller's to send. -1 with EPIPE raises no
+  /// signal.
   ssize_t (*send)(std::uintptr_t connection, int fd, const iovec* parts, std::size_t count,
                   int flags);
+  /// A send past the engine failed with EPIPE (`sent` is -1): -1 with the errno that TCP would have had, kPassThrough where
+  /// that is EPIPE. Or it was cut short, and the next one is to tell why: kPassThrough.
+  ssize_t (*send_failed)(std::uintptr_t connection, int fd, ssize_t sent);
   /// The program has closed `fd`, which stood for that connection.
   void (*closed)(std::uintptr_t connection);
   int (*getpeername)(std::uintptr_t connection, int fd, sockaddr* address, socklen_t* length);

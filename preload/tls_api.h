@@ -15,13 +15,59 @@
 
 namespace cassette {
 
-inline constexpr int kTlsVersion = 3;
+inline constexpr int kTlsVersion = 5;
+
+struct ClientHello;  // parser/client_hello.h
+
+/// Host names and addresses that one server goes by, the likeliest first; never empty.
+using ServerNames = std::vector<std::string>;
 
 /// Who may sign the certificate of a real server.
 struct Anchors {
   std::vector<std::string> files;         ///< PEM; a file that is not there is passed over
   std::vector<std::string> certificates;  ///< DER
   auto operator<=>(const Anchors&) const = default;
+};
+
+/// What is to be said of a server's certificates by some anchors.
+struct ChainVerdict {
+  bool is_trusted =
+      false;  ///< the chain leads to one of them, whatever the server's own certificate says
+  bool is_in_time = false;  ///< that is valid now
+  ServerNames names;        ///< those of the names asked for that it is for
+  std::string problem;      ///< why one of these is not so
+  bool is_ordinary() const { return is_trusted && is_in_time && !names.empty(); }
+};
+
+/// A key exchange of finite fields (DHE), of which the program may think that its parameters are too small. Both are empty
+/// where another one was chosen.
+struct WeakExchange {
+  std::string cipher;      ///< OpenSSL's name
+  std::string parameters;  ///< DER
+};
+
+/// What the program gets to see of the server that it wants.
+struct ServerFace {
+  ServerNames names;  ///< of an ordinary certificate, where `chain` is empty
+  std::vector<std::string>
+      chain;  ///< DER, the server's own first: certificates like these (mirror.h)
+  bool is_trusted = true;
+  std::int64_t recorded_at =
+      0;            ///< seconds since 1970: what is valid then is valid now; 0: it is met now
+  int version = 0;  ///< of TLS, as the real server chose it; 0: the best that there is
+  bool takes_protocol = true;  ///< one of the program's ALPN names
+  /// The program is asked for a certificate of its own, by one of these authorities (names, DER).
+  bool asks_for_certificate = false;
+  std::vector<std::string> authorities;
+  bool has_status = false;  ///< a program that asks for an OCSP response gets one stapled
+  std::string status;       ///< the real server's, DER; empty: the certificate is good
+  WeakExchange exchange;
+};
+
+/// PEM files with what is shown to a server that asks for a certificate; empty: nothing is.
+struct ClientIdentity {
+  std::string certificate;
+  std::string key;
 };
 
 /// One end of a TLS connection, as bytes. Not thread-safe.
@@ -39,8 +85,10 @@ class TlsStream {
   virtual State receive(std::string_view bytes, std::string& plain) = 0;
   /// Plain text for the peer. Before the handshake is over it waits.
   virtual void send(std::string_view plain) = 0;
-  /// Says to the peer that no more comes.
+  /// Says to the peer that no more comes. It may still send (RFC 8446 section 6.1).
   virtual void close() = 0;
+  /// What the peer sent behind its saying so is no TLS any more; appended to `bytes`, once.
+  virtual void take_rest(std::string& bytes) = 0;
   /// Ends the connection with a fatal alert, whatever the state.
   virtual void fail(std::string_view problem) = 0;
   /// Bytes for the peer since the last call are appended.
@@ -50,9 +98,6 @@ class TlsStream {
   virtual const std::string& problem() const = 0;
 };
 
-/// Host names and addresses that one server goes by, the likeliest first; never empty.
-using ServerNames = std::vector<std::string>;
-
 /// The end that stands for the real server, and talks to the program.
 class TlsServerStream : public TlsStream {
  public:
@@ -61,24 +106,32 @@ class TlsServerStream : public TlsStream {
 
   /// The ClientHello is there, and the handshake waits for present().
   virtual bool wants_certificate() const = 0;
-  /// Whom the program wants (SNI), or what was given to accept().
-  virtual const ServerNames& server_names() const = 0;
-  /// Goes on with a certificate for those names. `tag` tells certificates of one name apart (that of
-  /// which real server is it?). Returns the certificate, DER.
-  virtual std::string present(const ServerNames& names, const std::string& tag) = 0;
+  /// Goes on with that. Returns the server's own certificate, DER.
+  virtual std::string present(const ServerFace& face) = 0;
+  /// The certificate (DER) that what is stapled is signed with, where it is stapled.
+  virtual const std::string& status_signer() const = 0;
   /// Valid once failed.
   virtual Refusal refusal() const = 0;
 };
 
-/// The end that talks to the real server.
+/// The end that talks to the real server. It asks for what the program asks for, and completes the handshake with any
+/// server: whether that may be trusted is decided elsewhere.
 class TlsClientStream : public TlsStream {
  public:
-  /// Valid once open. Empty: by the given anchors the server may be trusted.
-  virtual const std::string& distrust() const = 0;
-  /// Those of the names asked for that its certificate is for, whoever signed it.
-  virtual const ServerNames& matching_names() const = 0;
+  // Valid once open.
   /// The server's certificate and what it sent with it, DER.
   virtual const std::vector<std::string>& chain() const = 0;
+  /// Of TLS, as on the wire: 0x0303 is 1.2.
+  virtual int version() const = 0;
+  /// It chose one of the program's ALPN names.
+  virtual bool takes_protocol() const = 0;
+  /// Its stapled OCSP response, DER; empty: none.
+  virtual std::string status() const = 0;
+  virtual WeakExchange exchange() const = 0;
+
+  /// The server asked for a certificate, by one of these authorities (names, DER). Valid at any time.
+  virtual bool wants_certificate() const = 0;
+  virtual const std::vector<std::string>& authorities() const = 0;
 };
 
 struct TlsApi {
@@ -88,10 +141,15 @@ struct TlsApi {
   /// The authority's certificate, PEM and DER.
   const std::string& (*authority_pem)();
   const std::string& (*authority_der)();
-  /// `names` stand in the certificate when the program does not say whom it wants. `resumes`: a program
-  /// that has been here in this session may go on without a look at the certificate.
-  std::unique_ptr<TlsServerStream> (*accept)(const ServerNames& names, bool resumes);
-  std::unique_ptr<TlsClientStream> (*connect)(const ServerNames& names, const Anchors& anchors);
+  /// `hello`: what the program says first, and says again in what receive() gets. `waits`: for present(), before anything
+  /// is chosen. `resumes`: a program that has been here in this session may go on without a look at the certificate.
+  std::unique_ptr<TlsServerStream> (*accept)(const ClientHello& hello, bool waits, bool resumes);
+  /// As the program would with that `hello`.
+  std::unique_ptr<TlsClientStream> (*connect)(const ClientHello& hello,
+                                              const ClientIdentity& identity);
+  /// `at`: seconds since 1970; 0: now. Thread-safe.
+  ChainVerdict (*judge)(const std::vector<std::string>& chain, const ServerNames& names,
+                        const Anchors& anchors, std::int64_t at);
   /// A store of Java's (JKS or PKCS #12) with the authority's certificate added, as a JKS; empty when
   /// `bytes` are no store that can be read. What it had for trusted goes to `certificates`, DER.
   std::string (*merge_java_store)(std::string_view bytes, const std::string& password,

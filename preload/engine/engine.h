@@ -9,7 +9,7 @@
 #include <mutex>
 #include <optional>
 
-#include "preload/engine/connection/connection.h"
+#include "preload/engine/connection/connection_pool.h"
 #include "preload/engine/connection/failures.h"
 #include "preload/engine/connection/names.h"
 #include "preload/engine/connection/service.h"

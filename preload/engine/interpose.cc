@@ -55,7 +55,17 @@ ssize_t interpose_send(std::uintptr_t owner, int fd, const iovec* parts, std::si
   return guarded([&]() -> ssize_t {
     if ((flags & MSG_OOB) != 0) return kPassThrough;
     Found connection(owner, fd);
-    return connection ? connection->send_inline(parts, count) : kPassThrough;
+    return connection ? connection->send_inline(fd, parts, count) : kPassThrough;
+  });
+}
+
+ssize_t interpose_send_failed(std::uintptr_t owner, int fd, ssize_t sent) {
+  return guarded([&]() -> ssize_t {
+    Found connection(owner, fd);
+    if (!connection) return kPassThrough;
+    if (sent < 0) return connection->send_too_late(fd);
+    connection->send_cut_short();
+    return kPassThrough;
   });
 }
 
@@ -101,7 +111,7 @@ int interpose_getpeername(std::uintptr_t owner, int fd, sockaddr* address, sockl
   Found connection(owner, fd);
   if (!connection || address == nullptr || length == nullptr) return kPassThrough;
   if (connection->upstream() == Connection::Upstream::kConnecting ||
-      connection->pending_error() != 0) {
+      connection->pending_error() != 0 || connection->is_closed()) {
     errno = ENOTCONN;
     return -1;
   }
@@ -168,8 +178,13 @@ int interpose_setsockopt(std::uintptr_t owner, int fd, int level, int name, cons
     return kPassThrough;
   }
   int result = engine().real.setsockopt(connection->original(), level, name, value, length);
-  bool both = level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
-  return both && result == 0 ? kPassThrough : result;
+  const bool both = level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
+  if (!both || result != 0) return result;
+  // The pair has a ballast that fills it, until the connection stands.
+  if (connection->upstream() == Connection::Upstream::kConnecting) return result;
+  if (!connection->server_connected()) return kPassThrough;
+  connection->fit_buffers(fd);
+  return result;
 }
 
 /// The names' functions answer in codes of their own: no memory is a failure of the resolver.
@@ -255,6 +270,7 @@ const EngineApi& interpose_api() {
       .refuses_datagrams = interpose_refuses_datagrams,
       .connect_again = interpose_connect_again,
       .send = interpose_send,
+      .send_failed = interpose_send_failed,
       .closed = interpose_closed,
       .getpeername = interpose_getpeername,
       .getsockname = interpose_getsockname,

@@ -1,6 +1,10 @@
 // Hooks of the send family: the bytes of an intercepted connection are handed to the engine in the
 // caller's thread, and its answer is readable before the call returns (the fast path). Everything
 // else passes with one look into the descriptor table.
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+
 #include <cerrno>
 #include <climits>
 
@@ -12,12 +16,79 @@ namespace {
 
 using Owner = DescriptorTable::Owner;
 
+/// A write that found the end: what send(2) does of its own, and the engine does not.
+ssize_t failed_send(int flags) {
+  if (errno == EPIPE && (flags & MSG_NOSIGNAL) == 0) {
+    pthread_kill(pthread_self(), SIGPIPE);
+    errno = EPIPE;
+  }
+  return -1;
+}
+
+std::size_t size_of(const iovec* parts, std::size_t count) {
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < count; ++i) size += parts[i].iov_len;
+  return size;
+}
+
+/// Through the kernel, to the program's end of the pair, of which it knows EPIPE alone.
+ssize_t pass(Owner owner, int fd, const msghdr& message, int flags) {
+  ssize_t sent = real().sendmsg(fd, &message, flags | MSG_NOSIGNAL);
+  const std::size_t size = size_of(message.msg_iov, message.msg_iovlen);
+  const bool cut_short = sent >= 0 && static_cast<std::size_t>(sent) < size;
+  if (__builtin_expect(!cut_short && (sent >= 0 || errno != EPIPE), 1)) return sent;
+  EngineCall call = enter_engine();
+  ssize_t told = engine()->send_failed(owner, fd, sent);
+  exit_engine(call);
+  if (cut_short) return sent;
+  if (told == kPassThrough) errno = EPIPE;
+  return failed_send(flags);
+}
+
+bool blocks(int fd, int flags) {
+  return (flags & MSG_DONTWAIT) == 0 && (real().fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
+}
+
+/// The rest of a message of which the engine took `sent` bytes. Returns how many of all of them were sent.
+ssize_t pass_rest(Owner owner, int fd, const iovec* parts, std::size_t count, int flags,
+                  std::size_t sent) {
+  std::size_t before = 0;  // the parts in front of the present one
+  for (std::size_t i = 0; i < count; before += parts[i].iov_len, ++i) {
+    while (sent < before + parts[i].iov_len) {
+      const std::size_t done = sent - before;
+      iovec rest{static_cast<char*>(parts[i].iov_base) + done, parts[i].iov_len - done};
+      msghdr message{};
+      message.msg_iov = &rest;
+      message.msg_iovlen = 1;
+      // An error now is told by the next call, as of any send that was cut short.
+      ssize_t more = pass(owner, fd, message, flags | MSG_NOSIGNAL);
+      if (more <= 0) return static_cast<ssize_t>(sent);
+      sent += static_cast<std::size_t>(more);
+      if (static_cast<std::size_t>(more) < rest.iov_len) return static_cast<ssize_t>(sent);
+    }
+  }
+  return static_cast<ssize_t>(sent);
+}
+
+/// kPassThrough only where the descriptor turned out to be no connection of ours.
 ssize_t hand_over(Owner owner, int fd, const iovec* parts, std::size_t count, int flags) {
   int saved = errno;
   EngineCall call = enter_engine();
   ssize_t sent = engine()->send(owner, fd, parts, count, flags);
   exit_engine(call);
-  if (sent != -1) errno = saved;
+  if (sent == -1) return failed_send(flags);
+  errno = saved;
+  if (sent == kPassThrough) {
+    // A number that was reused past the hooks is none of ours by now.
+    if (!is_connection(descriptors.owner(fd))) return sent;
+    msghdr message{};  // TCP ignores the address of a connected socket, a socketpair does not
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = count;
+    return pass(owner, fd, message, flags);
+  }
+  if (static_cast<std::size_t>(sent) == size_of(parts, count) || !blocks(fd, flags)) return sent;
+  sent = pass_rest(owner, fd, parts, count, flags, static_cast<std::size_t>(sent));
+  errno = saved;
   return sent;
 }
 
@@ -63,9 +134,6 @@ ssize_t sendto(int fd, const void* bytes, size_t size, int flags, const sockaddr
   if (is_connection(owner)) {
     ssize_t sent = hand_over(owner, fd, bytes, size, flags);
     if (sent != kPassThrough) return sent;
-    // TCP ignores the address of a connected socket, a socketpair does not. A number that was reused past
-    // the hooks is none of ours by now.
-    if (is_connection(descriptors.owner(fd))) return real().send(fd, bytes, size, flags);
   }
   if (refuses_datagrams(fd, address, length)) return -1;
   return real().sendto(fd, bytes, size, flags, address, length);
@@ -81,12 +149,6 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   if (is_connection(owner) && message != nullptr) {
     ssize_t sent = hand_over(owner, fd, message->msg_iov, message->msg_iovlen, flags);
     if (sent != kPassThrough) return sent;
-    if (is_connection(descriptors.owner(fd))) {
-      msghdr unaddressed = *message;
-      unaddressed.msg_name = nullptr;
-      unaddressed.msg_namelen = 0;
-      return real().sendmsg(fd, &unaddressed, flags);
-    }
   }
   if (message != nullptr && refuses_datagrams(fd, message->msg_name, message->msg_namelen))
     return -1;

@@ -1,20 +1,17 @@
 // See authority.h.
 #include "preload/tls/authority.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/param_build.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
-#include <openssl/x509v3.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "preload/tls/certificate.h"
+#include "preload/tls/keys.h"
+#include "preload/tls/status.h"
 #include "store/files.h"
 #include "store/session/session_files.h"
 
@@ -22,125 +19,10 @@ namespace cassette {
 
 namespace {
 
-constexpr std::string_view kMagic = "cassauth2\n";
+constexpr std::string_view kMagic = "cassauth3\n";
 constexpr std::size_t kTicketKeys = 80;
-constexpr char kCurve[] = "P-256";
-constexpr int kPrivateNumber = 32;
-constexpr int kPublicNumber = 65;  ///< a point, uncompressed
-constexpr long kDay = 24 * 60 * 60;
-/// Clocks of containers differ.
-constexpr long kSlack = 60 * 60;
 
-/// Not by X509_set_pubkey(3), which writes the key and reads it again by the slow way (see numbers_of()).
-/// The certificate is good for being written, not for X509_get0_pubkey(3).
-bool set_key(X509* certificate, EVP_PKEY* key) {
-  auto* point = static_cast<unsigned char*>(OPENSSL_malloc(kPublicNumber));
-  std::size_t size = 0;
-  if (point != nullptr &&
-      EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point, kPublicNumber,
-                                      &size) == 1 &&
-      size == kPublicNumber &&
-      X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(certificate),
-                             OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
-                             OBJ_nid2obj(NID_X9_62_prime256v1), point, kPublicNumber) == 1) {
-    return true;
-  }
-  OPENSSL_free(point);
-  return false;
-}
-
-bool set_common(X509* certificate, EVP_PKEY* key) {
-  unsigned char serial[16];
-  if (RAND_bytes(serial, sizeof serial) != 1) return false;
-  serial[0] &= 0x7f;  // positive, RFC 5280 section 4.1.2.2
-  BIGNUM* number = BN_bin2bn(serial, sizeof serial, nullptr);
-  bool good = number != nullptr && X509_set_version(certificate, 2) == 1 &&
-              BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != nullptr &&
-              X509_gmtime_adj(X509_getm_notBefore(certificate), -kSlack) != nullptr &&
-              X509_gmtime_adj(X509_getm_notAfter(certificate), kDay) != nullptr &&
-              set_key(certificate, key);
-  BN_free(number);
-  return good;
-}
-
-bool set_name(X509* certificate, const std::string& name) {
-  // A common name has at most 64 characters; who is meant is in the subject alternative name.
-  std::size_t size = std::min<std::size_t>(name.size(), 64);
-  while (size > 0 && size < name.size() && (name[size] & 0xc0) == 0x80)
-    --size;  // not within a character
-  const std::string common = name.substr(0, size);
-  return X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
-                                    reinterpret_cast<const unsigned char*>(common.data()),
-                                    static_cast<int>(common.size()), -1, 0) == 1;
-}
-
-bool add_extension(X509* certificate, X509* issuer, int kind, const char* value) {
-  X509V3_CTX context;
-  X509V3_set_ctx_nodb(&context);
-  X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value);
-  bool good = extension != nullptr && X509_add_ext(certificate, extension, -1) == 1;
-  X509_EXTENSION_free(extension);
-  return good;
-}
-
-/// Not from text, in which a name could say more than one.
-bool push_name(GENERAL_NAMES* names, const std::string& name) {
-  unsigned char address[16];
-  const int size = inet_pton(AF_INET, name.c_str(), address) == 1    ? 4
-                   : inet_pton(AF_INET6, name.c_str(), address) == 1 ? 16
-                                                                     : 0;
-  GENERAL_NAME* one = GENERAL_NAME_new();
-  ASN1_STRING* text = ASN1_STRING_type_new(size != 0 ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
-  if (one == nullptr || text == nullptr || sk_GENERAL_NAME_push(names, one) <= 0) {
-    GENERAL_NAME_free(one);
-    ASN1_STRING_free(text);
-    return false;
-  }
-  GENERAL_NAME_set0_value(one, size != 0 ? GEN_IPADD : GEN_DNS, text);
-  return ASN1_STRING_set(text, size != 0 ? static_cast<const void*>(address) : name.data(),
-                         size != 0 ? size : static_cast<int>(name.size())) == 1;
-}
-
-bool add_alternative_names(X509* certificate, const ServerNames& names) {
-  GENERAL_NAMES* all = GENERAL_NAMES_new();
-  bool good = all != nullptr;
-  for (const std::string& name : names) good = good && push_name(all, name);
-  good =
-      good && X509_add1_ext_i2d(certificate, NID_subject_alt_name, all, 0, X509V3_ADD_DEFAULT) == 1;
-  GENERAL_NAMES_free(all);
-  return good;
-}
-
-Owned<X509> make_authority(EVP_PKEY* key) {
-  Owned<X509> certificate(X509_new());
-  X509* it = certificate.get();
-  bool good = it != nullptr && set_common(it, key) &&
-              set_name(it, "libcassette session authority") &&
-              X509_set_issuer_name(it, X509_get_subject_name(it)) == 1 &&
-              add_extension(it, it, NID_basic_constraints, "critical,CA:TRUE") &&
-              add_extension(it, it, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-              add_extension(it, it, NID_subject_key_identifier, "hash") &&
-              X509_sign(it, key, EVP_sha256()) != 0;
-  return good ? std::move(certificate) : nullptr;
-}
-
-template <typename T>
-std::string der_of(T* object, int (*encode)(const T*, unsigned char**)) {
-  unsigned char* bytes = nullptr;
-  int size = encode(object, &bytes);
-  if (size <= 0) return {};
-  std::string result(reinterpret_cast<char*>(bytes), static_cast<std::size_t>(size));
-  OPENSSL_free(bytes);
-  return result;
-}
-
-Owned<X509> certificate_of(std::string_view der) {
-  auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  return Owned<X509>(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-}
-
-void append_part(std::string& bytes, const std::string& part) {
+void append_part(std::string& bytes, std::string_view part) {
   auto size = static_cast<std::uint32_t>(part.size());
   bytes.append(reinterpret_cast<const char*>(&size), sizeof size);
   bytes.append(part);
@@ -157,77 +39,56 @@ bool take_part(std::string_view& rest, std::string_view& part) {
   return true;
 }
 
-/// A key by its numbers: what OpenSSL has for reading keys of unknown kinds takes longer than all else
-/// that is done for an authority. Empty: something failed.
-std::string numbers_of(EVP_PKEY* key) {
-  unsigned char numbers[kPrivateNumber + kPublicNumber];
-  BIGNUM* secret = nullptr;
-  std::size_t size = 0;
-  const bool good =
-      EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &secret) == 1 &&
-      BN_bn2binpad(secret, numbers, kPrivateNumber) == kPrivateNumber &&
-      EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
-                                      numbers + kPrivateNumber, kPublicNumber, &size) == 1 &&
-      size == kPublicNumber;
-  BN_clear_free(secret);
-  std::string bytes(good ? std::string(reinterpret_cast<char*>(numbers), sizeof numbers)
-                         : std::string());
-  OPENSSL_cleanse(numbers, sizeof numbers);
-  return bytes;
-}
-
-Owned<EVP_PKEY> key_of(std::string_view numbers) {
-  if (numbers.size() != kPrivateNumber + kPublicNumber) return nullptr;
-  const auto* bytes = reinterpret_cast<const unsigned char*>(numbers.data());
-  BIGNUM* secret = BN_bin2bn(bytes, kPrivateNumber, nullptr);
-  OSSL_PARAM_BLD* builder = OSSL_PARAM_BLD_new();
-  OSSL_PARAM* parameters = nullptr;
-  if (secret != nullptr && builder != nullptr &&
-      OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, kCurve, 0) == 1 &&
-      OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, bytes + kPrivateNumber,
-                                       kPublicNumber) == 1 &&
-      OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_PRIV_KEY, secret) == 1) {
-    parameters = OSSL_PARAM_BLD_to_param(builder);
-  }
-  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr);
-  EVP_PKEY* key = nullptr;
-  if (parameters != nullptr && context != nullptr && EVP_PKEY_fromdata_init(context) == 1)
-    EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, parameters);
-  EVP_PKEY_CTX_free(context);
-  OSSL_PARAM_free(parameters);
-  OSSL_PARAM_BLD_free(builder);
-  BN_clear_free(secret);
-  return Owned<EVP_PKEY>(key);
-}
-
 Result<std::string> make_bytes() {
-  Owned<EVP_PKEY> key(EVP_EC_gen(kCurve)), leaf_key(EVP_EC_gen(kCurve));
-  Owned<X509> certificate = key ? make_authority(key.get()) : nullptr;
+  Owned<EVP_PKEY> key = make_ec_key(), leaf_key = make_ec_key(), stranger_key = make_ec_key();
+  Owned<X509> certificate = key ? make_authority_certificate(key.get()) : nullptr;
   unsigned char tickets[kTicketKeys];
-  if (!certificate || !leaf_key || RAND_bytes(tickets, sizeof tickets) != 1) {
+  if (!certificate || !leaf_key || !stranger_key || RAND_bytes(tickets, sizeof tickets) != 1) {
     return Error{"no certificate authority can be made: " + openssl_problem()};
   }
   std::string bytes(kMagic);
-  append_part(bytes, der_of<X509>(certificate.get(), i2d_X509));
-  append_part(bytes, numbers_of(key.get()));
-  append_part(bytes, numbers_of(leaf_key.get()));
+  append_part(bytes, der_of(certificate.get()));
+  for (const Owned<EVP_PKEY>* one : {&key, &leaf_key, &stranger_key})
+    append_part(bytes, numbers_of(one->get()));
   bytes.append(reinterpret_cast<const char*>(tickets), sizeof tickets);
   return bytes;
 }
 
-}  // namespace
-
-std::string openssl_problem() {
-  std::string text;
-  while (unsigned long code = ERR_get_error()) {
-    char reason[256];
-    ERR_error_string_n(code, reason, sizeof reason);
-    // "error:0A000086:SSL routines::certificate verify failed": the last part is for people.
-    const char* last = std::strrchr(reason, ':');
-    text = last != nullptr ? last + 1 : reason;
+/// Names what an identity was made for, whatever that is, in a few characters.
+std::string name_of(const ServerFace& face, int rsa_bits) {
+  std::string all(1, face.is_trusted ? 't' : face.has_status ? 's' : 'f');
+  append_part(all, std::to_string(rsa_bits));
+  append_part(all, std::to_string(face.recorded_at));
+  for (const std::string& one : face.chain.empty() ? face.names : face.chain) append_part(all, one);
+  unsigned char sum[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), sum);
+  std::string name;
+  constexpr std::size_t kShort = 16;
+  for (std::size_t i = 0; i < kShort; ++i) {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    name += kDigits[sum[i] >> 4];
+    name += kDigits[sum[i] & 15];
   }
-  return text.empty() ? "no reason given" : text;
+  return name;
 }
+
+/// One certificate behind the other; empty: something else.
+std::vector<Owned<X509>> chain_of(std::string_view bytes) {
+  std::vector<Owned<X509>> chain;
+  while (!bytes.empty()) {
+    Owned<X509> certificate = take_certificate(bytes);
+    if (!certificate) return {};
+    chain.push_back(std::move(certificate));
+  }
+  return chain;
+}
+
+std::vector<Owned<X509>> read_chain(const std::string& file) {
+  auto bytes = exists(file) ? read_file(file) : Result<std::string>(Error{});
+  return bytes ? chain_of(*bytes) : std::vector<Owned<X509>>();
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Authority>> Authority::open(const std::string& file) {
   std::unique_ptr<Authority> authority(new Authority);
@@ -255,17 +116,18 @@ Result<void> Authority::adopt(std::string_view bytes) {
   const Error damaged{"the session's authority is damaged"};
   if (!bytes.starts_with(kMagic)) return damaged;
   bytes.remove_prefix(kMagic.size());
-  std::string_view certificate, key, leaf_key;
+  std::string_view certificate, key, leaf_key, stranger_key;
   if (!take_part(bytes, certificate) || !take_part(bytes, key) || !take_part(bytes, leaf_key) ||
-      bytes.size() != kTicketKeys) {
+      !take_part(bytes, stranger_key) || bytes.size() != kTicketKeys) {
     return damaged;
   }
   certificate_ = certificate_of(certificate);
   key_ = key_of(key);
   leaf_key_ = key_of(leaf_key);
+  stranger_key_ = key_of(stranger_key);
   ticket_keys_ = bytes;
   der_ = certificate;
-  if (!certificate_ || !key_ || !leaf_key_) return damaged;
+  if (!certificate_ || !key_ || !leaf_key_ || !stranger_key_) return damaged;
   BIO* memory = BIO_new(BIO_s_mem());
   if (memory == nullptr || PEM_write_bio_X509(memory, certificate_.get()) != 1) {
     BIO_free(memory);
@@ -278,56 +140,77 @@ Result<void> Authority::adopt(std::string_view bytes) {
   return {};
 }
 
-X509* Authority::leaf(const ServerNames& names, const std::string& tag) {
+EVP_PKEY* Authority::leaf_key(int rsa_bits) {
+  if (rsa_bits == 0) return leaf_key_.get();
+  Owned<EVP_PKEY>& key = rsa_keys_[rsa_bits];
+  if (!key) key = shared_rsa_key(file_ + "-rsa-" + std::to_string(rsa_bits), rsa_bits);
+  return key.get();
+}
+
+const Authority::Identity& Authority::identity_of(const ServerFace& face, int rsa_bits) {
   std::lock_guard guard(mutex_);
-  Owned<X509>& known = leaves_[{names, tag}];
-  if (!known) known = shared_leaf(names, tag);
-  return known.get();
+  const std::string name = name_of(face, rsa_bits);
+  Identity& known = identities_[name];
+  if (!known.chain.empty()) return known;
+  known.key = leaf_key(rsa_bits);
+  known.is_trusted = face.is_trusted;
+  if (known.key == nullptr) return known;
+  known.chain = shared_chain(name, face, known.key);
+  if (!known.chain.empty()) known.leaf = der_of(known.chain.front().get());
+  return known;
+}
+
+Authority::Status Authority::status_of(const Identity& identity, const std::string& real) const {
+  Status status;
+  status.adds_signer = identity.is_trusted;
+  X509* signer = identity.is_trusted         ? certificate_.get()
+                 : identity.chain.size() > 1 ? identity.chain[1].get()
+                                             : nullptr;
+  if (signer == nullptr) return status;  // its own: it says nothing of itself
+  EVP_PKEY* key = identity.is_trusted ? key_.get() : stranger_key_.get();
+  X509* leaf = identity.chain.front().get();
+  status.response =
+      real.empty() ? good_status(leaf, signer, key) : mirror_status(real, leaf, signer, key);
+  status.signer = der_of(signer);
+  return status;
 }
 
 /// As the first process that needed it made it.
-Owned<X509> Authority::shared_leaf(const ServerNames& names, const std::string& tag) const {
-  std::string key = tag;
-  for (const std::string& name : names) key += '\0' + name;
-  unsigned char sum[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), sum);
-  std::string file = file_ + "-leaf-";
-  constexpr std::size_t kShort = 16;
-  for (std::size_t i = 0; i < kShort; ++i) {
-    static constexpr char kDigits[] = "0123456789abcdef";
-    file += kDigits[sum[i] >> 4];
-    file += kDigits[sum[i] & 15];
-  }
-  auto read = [&]() -> Owned<X509> {
-    auto bytes = exists(file) ? read_file(file) : Result<std::string>(Error{});
-    return bytes ? certificate_of(*bytes) : nullptr;
-  };
-  if (Owned<X509> theirs = read()) return theirs;
-  const std::string made = make_leaf(names);
+std::vector<Owned<X509>> Authority::shared_chain(const std::string& name, const ServerFace& face,
+                                                 EVP_PKEY* key) const {
+  const std::string file = file_ + "-leaf-" + name;
+  if (auto theirs = read_chain(file); !theirs.empty()) return theirs;
+  std::string made;
+  for (const Owned<X509>& one : make_chain(face, key)) made += der_of(one.get());
   // Where it cannot be shared, each process has its own: they are as good.
   const std::string temporary = file + "." + unique_suffix();
   if (!made.empty() && write_new_file(temporary, made)) {
     const bool first = link(temporary.c_str(), file.c_str()) == 0;
     unlink(temporary.c_str());
-    Owned<X509> theirs = first ? nullptr : read();
-    if (theirs) return theirs;
+    if (!first) {
+      if (auto theirs = read_chain(file); !theirs.empty()) return theirs;
+    }
   }
-  return certificate_of(made);
+  // What was made has no key that could be used (keys.h): what is read has.
+  return chain_of(made);
 }
 
-std::string Authority::make_leaf(const ServerNames& names) const {
-  Owned<X509> certificate(X509_new());
-  X509* it = certificate.get();
-  // What all clients accept: Python 3.13 insists on the authority's key identifier.
-  bool good = it != nullptr && set_common(it, leaf_key_.get()) && set_name(it, names.front()) &&
-              X509_set_issuer_name(it, X509_get_subject_name(certificate_.get())) == 1 &&
-              add_extension(it, certificate_.get(), NID_basic_constraints, "critical,CA:FALSE") &&
-              add_extension(it, certificate_.get(), NID_key_usage, "critical,digitalSignature") &&
-              add_extension(it, certificate_.get(), NID_ext_key_usage, "serverAuth") &&
-              add_extension(it, certificate_.get(), NID_subject_key_identifier, "hash") &&
-              add_extension(it, certificate_.get(), NID_authority_key_identifier, "keyid:always") &&
-              add_alternative_names(it, names) && X509_sign(it, key_.get(), EVP_sha256()) != 0;
-  return good ? der_of<X509>(it, i2d_X509) : std::string();
+std::vector<Owned<X509>> Authority::make_chain(const ServerFace& face, EVP_PKEY* key) const {
+  std::vector<Owned<X509>> chain;
+  if (!face.chain.empty()) {
+    chain = mirror_chain(face.chain, face.is_trusted, face.recorded_at,
+                         {.leaf = key,
+                          .authority = certificate_.get(),
+                          .authority_key = key_.get(),
+                          .stranger = stranger_key_.get()});
+    // Who says something of a certificate has to be seen.
+    if (!face.is_trusted && face.has_status && chain.size() == 1 && !is_self_issued(chain[0].get()))
+      chain.push_back(make_stranger(X509_get_issuer_name(chain[0].get()), stranger_key_.get()));
+    return chain;
+  }
+  chain.push_back(make_leaf(face.names, key, certificate_.get(), key_.get()));
+  if (!chain.front()) chain.clear();
+  return chain;
 }
 
 }  // namespace cassette

@@ -7,6 +7,7 @@
 
 #include "preload/tls/java_store.h"
 #include "preload/tls/stream.h"
+#include "preload/tls/verdict.h"
 #include "preload/tls_api.h"
 
 namespace cassette {
@@ -15,6 +16,7 @@ namespace {
 
 Authority* authority;
 SSL_CTX* server_context;
+SSL_CTX* client_context;
 
 bool begin(const std::string& file, std::string* problem) try {
   auto opened = Authority::open(file);
@@ -22,14 +24,16 @@ bool begin(const std::string& file, std::string* problem) try {
     *problem = opened.error().message;
     return false;
   }
-  Owned<SSL_CTX> context = make_server_context(**opened);
-  if (!context) {
+  Owned<SSL_CTX> server = make_server_context(**opened);
+  Owned<SSL_CTX> client = make_client_context();
+  if (!server || !client) {
     *problem = "TLS cannot be prepared: " + openssl_problem();
     return false;
   }
   // For the life of the process: connections may be served while it ends.
   authority = opened->release();
-  server_context = context.release();
+  server_context = server.release();
+  client_context = client.release();
   return true;
 } catch (const std::exception& exception) {
   *problem = exception.what();
@@ -42,19 +46,19 @@ std::vector<std::string> read_pem(std::string_view bytes) {
   if (memory == nullptr) return certificates;
   // TRUSTED CERTIFICATE blocks too.
   while (Owned<X509> certificate{PEM_read_bio_X509_AUX(memory, nullptr, nullptr, nullptr)}) {
-    unsigned char* der = nullptr;
-    const int size = i2d_X509(certificate.get(), &der);
-    if (size > 0)
-      certificates.emplace_back(reinterpret_cast<char*>(der), static_cast<std::size_t>(size));
-    OPENSSL_free(der);
+    certificates.push_back(der_of(certificate.get()));
   }
   BIO_free(memory);
   ERR_clear_error();
   return certificates;
 }
 
-std::unique_ptr<TlsServerStream> accept(const ServerNames& names, bool resumes) {
-  return make_server_stream(server_context, *authority, names, resumes);
+std::unique_ptr<TlsServerStream> accept(const ClientHello& hello, bool waits, bool resumes) {
+  return make_server_stream(server_context, *authority, hello, waits, resumes);
+}
+
+std::unique_ptr<TlsClientStream> connect(const ClientHello& hello, const ClientIdentity& identity) {
+  return make_client_stream(client_context, hello, identity);
 }
 
 }  // namespace
@@ -75,7 +79,8 @@ extern "C" __attribute__((visibility("default"))) const cassette::TlsApi* casset
       .authority_pem = []() -> const std::string& { return authority->pem(); },
       .authority_der = []() -> const std::string& { return authority->der(); },
       .accept = accept,
-      .connect = make_client_stream,
+      .connect = connect,
+      .judge = judge_chain,
       .merge_java_store =
           [](std::string_view bytes, const std::string& password,
              std::vector<std::string>* certificates) {

@@ -274,6 +274,8 @@ constexpr Applier kAppliers[] = {
      [](Settings& s, const Given& g) { s.tls_insecure_hosts = hosts_of(g.text); }},
     {"CASSETTE_TLS_CLIENT_CERT", apply_client_certificates},
     {"CASSETTE_TLS_CLIENT_KEY", apply_client_keys},
+    {"CASSETTE_TLS_PASSTHROUGH",
+     [](Settings& s, const Given& g) { s.tls_passthrough = hosts_of(g.text); }},
     {"CASSETTE_LOG", apply_log},
     {"CASSETTE_STATE_DIR",
      [](Settings& s, const Given& g) { s.state_dir = absolute(g.text, g.base); }},

@@ -106,6 +106,7 @@ struct Settings {
   std::string tls_ca_file;
   HostList tls_insecure_hosts;
   std::vector<ClientCertificate> tls_client_certificates;  ///< in the order in which they are asked
+  HostList tls_passthrough;                                ///< hosts whose TLS is not taken apart
   LogLevel log_level = LogLevel::kWarn;
   std::string log_file;     ///< empty: stderr
   std::string config_file;  ///< the one that was read, or empty

@@ -8,6 +8,9 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
+
+#include <sys/epoll.h>
 
 #include <cerrno>
 #include <cstring>
@@ -32,6 +35,12 @@ bool is_tcp(int fd) {
 bool is_nonblocking(int fd) {
   int flags = engine().real.fcntl(fd, F_GETFL);
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
+/// What poll(2) has to say at once of a connection that is under way: on loopback it is made before connect() returns.
+short events_now(int fd) {
+  pollfd socket{fd, POLLOUT, 0};
+  return poll(&socket, 1, 0) == 1 ? socket.revents : short{0};
 }
 
 /// A name that was made up for replay, and a place that is left alone after all.
@@ -86,7 +95,10 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
   terms.may_relay = player->may_relay();
   terms.tls = []() -> const TlsSupport& { return engine().tls(); };
   terms.intercepts = [](const std::string& name, std::uint16_t port) {
-    return engine().intercepts(name, port);
+    return !is_left_alone(port) && engine().intercepts(name, port);
+  };
+  terms.passes_tls = [](const std::string& name, std::uint16_t port) {
+    return engine().settings.tls_passthrough.contains(name, port);
   };
   terms.reset_on_miss = engine().settings.on_miss == OnMiss::kReset;
   terms.replay_speed = engine().settings.replay_speed;
@@ -103,6 +115,7 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
   }
 
   Connection::Upstream upstream = Connection::Upstream::kNone;
+  short events = 0;  // of a connection that is under way
   int result = 0;
   int answer = 0;  // errno for the program with result -1
   // Of a connection that was recorded as such: told when it is asked for.
@@ -116,10 +129,14 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
     if (result == kPassThrough) result = engine().real.connect(fd, peer->get(), peer->length);
     answer = errno;
     const bool under_way = result != 0 && (answer == EINPROGRESS || answer == EINTR);
-    if (!under_way) engine().failures.connected(terms.host, terms.port, result == 0 ? 0 : answer);
+    if (under_way) events = events_now(fd);
+    const bool stands = result == 0 || events == POLLOUT;
+    if (stands || !under_way) {
+      engine().failures.connected(terms.host, terms.port, stands ? 0 : answer);
+    }
     errno = answer;
     if (result != 0 && !under_way) return result;
-    upstream = result == 0 ? Connection::Upstream::kConnected : Connection::Upstream::kConnecting;
+    upstream = stands ? Connection::Upstream::kConnected : Connection::Upstream::kConnecting;
   } else if (is_nonblocking(fd)) {
     // What TCP says of a connection that is made at once all the same.
     result = -1;
@@ -145,6 +162,10 @@ int connect_socket(int fd, const sockaddr* address, socklen_t length) {
     connection->begin(engine().deck(), std::move(terms), sockets, *peer, upstream);
     connection->connect_reported = result == 0;
     if (failure != 0) connection->fail_connect(failure);
+    // It has failed already.
+    if (upstream == Connection::Upstream::kConnecting && events != 0) {
+      connection->original_ready(EPOLLERR);
+    }
     engine().host.set_owner(fd, reinterpret_cast<std::uintptr_t>(connection));
   }
   errno = answer;

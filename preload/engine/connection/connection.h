@@ -2,10 +2,10 @@
 //
 //   program's descriptor  <- socketpair ->  engine end     original socket  <- network ->  server
 //
-// Connections live in a pool that never gives memory back, so that a stale pointer out of the
-// descriptor table can always be locked and asked whether it is still the same connection.
+// Its functions are in three files: connection.cc (what it waits for), traffic.cc (how bytes move), endings.cc (how ends are
+// told). Connections live in a pool (connection_pool.h).
 //
-// Thread safety: every function needs `mutex` held, but the pool's. A connection is served by the
+// Thread safety: every function needs `mutex` held. A connection is served by the
 // program's own threads (the fast path) and by the service thread, whoever has something to do.
 // No system call under the lock blocks.
 #pragma once
@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "preload/engine/connection/endpoint.h"
 #include "preload/engine/conversation/conversation.h"
@@ -25,7 +26,17 @@ namespace cassette {
 class Connection {
  public:
   /// How far the connection to the real server is.
-  enum class Upstream : std::uint8_t { kNone, kResolving, kConnecting, kConnected, kFinished };
+  enum class Upstream : std::uint8_t {
+    kNone,
+    kResolving,
+    kConnecting,
+    kConnected,
+    kHalfClosed,  ///< it has said all, and may still listen
+    kFinished
+  };
+
+  /// Bytes that are moved at once, at most.
+  static constexpr std::size_t kPiece = 64 * 1024;
 
   /// What the swap made; the connection owns both descriptors.
   struct Sockets {
@@ -49,8 +60,21 @@ class Connection {
   /// Is the socket behind `fd` the program's end of this connection?
   bool is(int fd) const;
 
-  /// The fast path. kPassThrough (engine_api.h) when the bytes have to go through the kernel.
-  ssize_t send_inline(const iovec* parts, std::size_t count);
+  /// The fast path, for a send on `fd`: how many of the bytes were taken (fewer when the server has no room for
+  /// more), -1 with errno where the server's end is known, kPassThrough (engine_api.h) when the bytes have to go through
+  /// the kernel.
+  ssize_t send_inline(int fd, const iovec* parts, std::size_t count);
+  /// What a send through the kernel that failed with EPIPE is to fail with, as send_inline().
+  ssize_t send_too_late(int fd);
+  /// One through the kernel got rid of some of its bytes only.
+  void send_cut_short();
+  /// Gives the pair the sizes that the original socket's buffers have now. `program_fd`: the program's end, if it is that.
+  void fit_buffers(int program_fd);
+  /// The bytes of both directions go between program and server.
+  bool server_connected() const {
+    return (upstream_ == Upstream::kConnected || upstream_ == Upstream::kHalfClosed) &&
+           upstream_error_ == 0;
+  }
 
   /// The service thread: epoll says something about the engine end, or the original socket.
   void engine_end_ready(std::uint32_t events);
@@ -91,25 +115,45 @@ class Connection {
   /// The pending error (SO_ERROR), which is forgotten by being asked for.
   int take_error();
   int pending_error() const { return pending_error_; }
+  /// Both directions were ended for the program, which still has its descriptor.
+  bool is_closed() const { return sockets_.engine_end < 0 && !program_gone_; }
   /// First answer of a second connect(): 0 once, EISCONN from then on.
   bool connect_reported = true;
 
  private:
   friend class ConnectionPool;
 
-  void read_engine_end(char* buffer, std::size_t size);
-  void read_original(char* buffer, std::size_t size);
+  // connection.cc
   void finish_connect(int error);
+  int error_of_original() const;
   bool drop_ballast();
+  void watch();
+  void look_at(std::int64_t time);
+  // traffic.cc
+  bool takes_program() const;
+  bool takes_upstream() const;
+  bool takes_inline() const;
+  bool take(std::string_view bytes);
+  bool read_engine_end(char* buffer, std::size_t size);
+  void read_original(char* buffer, std::size_t size);
   void flush();
   void flush_to_program();
   void flush_to_upstream();
+  // endings.cc
+  void upstream_broke(int error);
+  void upstream_said_all();
+  void refuse_program();
+  void end_program();
   void reset_program();
-  void program_left();
+  bool leave_unread_byte();
+  void drain_engine_end();
   void close_engine_end();
   void leave_original();
-  void watch();
-  void look_at(std::int64_t time);
+  void let_upstream_go();
+  void end_upstream();
+  void program_left();
+  void finish_with_program();
+  bool waits_for_room() const;
   bool owes_upstream() const;
 
   std::optional<Conversation> conversation_;
@@ -121,6 +165,10 @@ class Connection {
   bool program_finished_ = false;  ///< end of file from the program
   bool program_gone_ = false;
   bool program_ended_ = false;  ///< our end of file to the program is sent
+  bool refused_ = false;        ///< nothing more is taken from the program: its writes fail
+  bool error_told_ = false;     ///< `upstream_error_`, to a send of the program's
+  bool cut_short_ = false;      ///< a send of the program's, by the end of the connection
+  bool fitted_ = false;         ///< the pair has other buffers than the kernel gave it
   bool upstream_ended_ = false;
   bool engine_blocked_ = false;  ///< the engine end's buffer is full
   bool original_blocked_ = false;
@@ -131,43 +179,12 @@ class Connection {
   std::int64_t alone_until_ =
       0;  ///< the program is gone, and the rest of its answer is still coming
   std::int64_t look_asked_ = 0;  ///< the time that the service was given last
+  std::size_t request_piece_ = kPiece;  ///< how much of the program's bytes is taken at once
+  std::size_t answer_piece_ = kPiece;   ///< and of the server's
+  int upstream_error_ = 0;  ///< how the connection to the server broke; EPIPE: behind its end of file
   int pending_error_ = 0;
   std::uint32_t generation_ = 0;
   std::uint32_t index_ = 0;
-};
-
-/// All connections of the process.
-class ConnectionPool {
- public:
-  /// nullptr without memory. The connection is not live yet.
-  Connection* acquire();
-  /// Calls `visit` for every live connection, with its mutex held.
-  template <typename Visit>
-  void for_each(Visit visit) {
-    for (std::uint32_t index = 0;; ++index) {
-      Connection* connection = at(index);
-      if (connection == nullptr) return;
-      std::lock_guard guard(connection->mutex);
-      if (connection->live()) visit(*connection);
-    }
-  }
-  /// By index; nullptr beyond the end.
-  Connection* at(std::uint32_t index);
-  /// After release(), without its mutex.
-  void give_back(Connection* connection);
-
-  /// Around fork: no other thread is in the pool, nor in a connection, where it may hold locks of all kinds
-  /// (OpenSSL's, a cassette's); the child begins with an empty pool.
-  void lock();
-  void unlock();
-  void forget_all_in_child();
-
- private:
-  static constexpr std::uint32_t kChunk = 64;
-  std::mutex mutex_;
-  std::vector<Connection*> chunks_;
-  std::vector<std::uint32_t> free_;
-  std::uint32_t made_ = 0;
 };
 
 }  // namespace cassette

@@ -67,11 +67,48 @@ void Endpoint::copy_to(sockaddr* out, socklen_t* out_length) const {
 }
 
 bool is_left_alone(std::uint16_t port) {
-  // Sorted. SSH, telnet, SMTP, DNS, POP3, NNTP, IMAP, LDAP, SMTPS, submission, LDAPS, DoT, IMAPS, POP3S,
-  // SQL Server, Oracle, MySQL, PostgreSQL, AMQP(S), Redis, Cassandra, Kafka, memcached, MongoDB.
+  // Sorted. TLS from the first byte has ports of its own (RFC 8314 section 3.3 and the like): taken apart, it would be
+  // found too late that there is no HTTP within.
   static constexpr std::uint16_t kPorts[] = {
-      22,   23,   25,   53,   110,  119,  143,  389,  465,  587,   636,   853,   993,  995,
-      1433, 1521, 3306, 5432, 5671, 5672, 6379, 9042, 9092, 11211, 27017, 27018, 27019};
+      22,     // SSH
+      23,     // telnet
+      25,     // SMTP
+      53,     // DNS
+      110,    // POP3
+      119,    // NNTP
+      143,    // IMAP
+      389,    // LDAP
+      465,    // SMTP over TLS
+      563,    // NNTP over TLS
+      587,    // SMTP, submission
+      636,    // LDAP over TLS
+      853,    // DNS over TLS
+      989,    // FTP's data over TLS
+      990,    // FTP over TLS
+      992,    // telnet over TLS
+      993,    // IMAP over TLS
+      994,    // IRC over TLS
+      995,    // POP3 over TLS
+      1433,   // SQL Server
+      1521,   // Oracle
+      3269,   // LDAP's global catalog over TLS
+      3306,   // MySQL
+      5061,   // SIP over TLS
+      5223,   // XMPP over TLS
+      5432,   // PostgreSQL
+      5671,   // AMQP over TLS
+      5672,   // AMQP
+      6379,   // Redis
+      6380,   // Redis over TLS
+      6697,   // IRC over TLS
+      8883,   // MQTT over TLS
+      9042,   // Cassandra
+      9092,   // Kafka
+      11211,  // memcached
+      27017,  // MongoDB, and two of its kinds of server
+      27018, 27019,
+  };
+  static_assert(std::is_sorted(std::begin(kPorts), std::end(kPorts)));
   return std::binary_search(std::begin(kPorts), std::end(kPorts), port);
 }
 

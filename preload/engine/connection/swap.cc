@@ -19,9 +19,20 @@ namespace cassette {
 
 namespace {
 
-/// More than a quarter of the default buffer (unix_writable() in the kernel's net/unix/af_unix.c), in
-/// one piece less than the whole of it.
-constexpr std::size_t kBallast = 64 * 1024;
+/// Fills the buffer of the program's end, made as small as the kernel allows (socket(7)), so that it is not writable and takes
+/// no byte. Connection::fit_buffers() gives it its size when the connection stands. Returns how many bytes that took.
+std::size_t put_ballast(int program_end) {
+  static const char zeros[2048] = {};
+  const int least = 0;
+  const RealFunctions& real = engine().real;
+  real.setsockopt(program_end, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+  std::size_t size = 0;
+  ssize_t sent;
+  while ((sent = real.send(program_end, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0) {
+    size += static_cast<std::size_t>(sent);
+  }
+  return size;
+}
 
 struct EpollRegistration {
   int epoll_fd = -1;
@@ -108,11 +119,7 @@ int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
   if (fstat(program_end, &identity) != 0) return fail(errno);
   made.device = identity.st_dev;
   made.inode = identity.st_ino;
-  if (unwritable) {
-    static const char zeros[kBallast] = {};
-    ssize_t sent = real.send(program_end, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL);
-    made.ballast = sent > 0 ? static_cast<std::size_t>(sent) : 0;
-  }
+  if (unwritable) made.ballast = put_ballast(program_end);
   copy_flags(fd, program_end);
 
   int descriptor_flags = real.fcntl(fd, F_GETFD);

@@ -25,6 +25,9 @@ class Channel {
   virtual void upstream_failed(int error) = 0;
   virtual void deadline_passed() = 0;
 
+  virtual bool lets_upstream_go() = 0;
+  virtual bool awaits_greeting() const = 0;
+
   /// Moves what is due to both sides.
   virtual void pump(Output& to_program, Output& to_upstream, Output::Time now) = 0;
   /// When pump() has something again for want of time; 0: nothing waits for that.

@@ -5,16 +5,17 @@
 #include <cstring>
 #include <utility>
 
+#include "parser/client_hello.h"
 #include "preload/engine/clock.h"
-#include "preload/engine/conversation/secure_channel.h"
 #include "store/player/request_note.h"
 
 namespace cassette {
 
 namespace {
 
+/// Of a first line, and where a line that was cut too early would be let out as another protocol.
 constexpr std::int64_t kLinePatience = 300'000'000;
-constexpr std::int64_t kSilencePatience = 3'000'000'000;
+constexpr std::int64_t kLongLinePatience = 3'000'000'000;
 
 }  // namespace
 
@@ -70,6 +71,7 @@ void Conversation::program_finished() {
 
 void Conversation::program_gone(bool closed) {
   if (std::exchange(program_gone_, true)) return;
+  greeting_ = Greeting::kNotAwaited;
   if (channel_) return channel_->program_gone(closed);
   note_closing();
   give_up(closed);
@@ -127,6 +129,7 @@ void Conversation::upstream_finished() {
     return;
   }
   if (phase_ == Phase::kHeld) return;
+  if (greeting_ == Greeting::kAwaited && speaks_http()) return greeting_failed(0);
   if (exchange_.active && !exchange_.response_complete) {
     if (response_parser_.finish() == ParseEvent::kComplete) {
       record_response();
@@ -137,12 +140,19 @@ void Conversation::upstream_finished() {
     note_upstream_closed();
     if (upstream_over_) return;
   }
+  if (exchange_.active && !exchange_.request_complete) {
+    // It may listen to the rest of the request all the same.
+    relay({});
+    ends_program_ = true;
+    return;
+  }
   end();
 }
 
 void Conversation::upstream_failed(int error, bool told) {
   if (channel_) return channel_->upstream_failed(error);
   if (phase_ == Phase::kEnded || phase_ == Phase::kHeld) return;
+  if (greeting_ == Greeting::kAwaited) return greeting_failed(error);
   if (!told && exchange_.active && !exchange_.response_complete) {
     const char* name = strerrorname_np(error);
     record_cut(ResponseEnd::kReset, name != nullptr ? name : "ECONNRESET");
@@ -163,9 +173,9 @@ void Conversation::program_exits() {
 
 void Conversation::deadline_passed() {
   if (channel_) return channel_->deadline_passed();
-  if (phase_ != Phase::kSniffing || program_finished_) return;
+  if (phase_ != Phase::kSniffing) return;
   if (input_.empty()) {
-    refuse("the program waits for the server to speak first, which is not HTTP");
+    silence_passed();
   } else if (settle_protocol(/*complete=*/true)) {
     work();
   }
@@ -177,6 +187,7 @@ void Conversation::work() {
   for (;;) {
     if (phase_ == Phase::kSniffing) {
       if (input_.empty() || !settle_protocol(program_finished_)) break;
+      stop_awaiting();
     } else if (phase_ == Phase::kHttp && !input_.empty()) {
       std::size_t parsed = parse_requests(input_);
       input_.erase(0, parsed);
@@ -194,6 +205,8 @@ void Conversation::work() {
     ends_upstream_ = true;  // a half-close: the server may still answer
   } else if (phase_ == Phase::kHeld) {
     return;
+  } else if (phase_ == Phase::kSniffing && waits_for_server()) {
+    ends_upstream_ = true;  // the server alone speaks, if anybody
   } else if (request_parser_.in_message() && terms_.policy == UpstreamPolicy::kAtConnect) {
     to_upstream_.add_copy(raw_);  // the server gets what it would have got
     relay("the program closed within a request");
@@ -203,96 +216,12 @@ void Conversation::work() {
   }
 }
 
-bool Conversation::settle_protocol(bool complete) {
-  bool may_forward = terms_.policy != UpstreamPolicy::kNever;
-  Protocol protocol = sniff(input_, complete);
-  switch (protocol) {
-    case Protocol::kUnknown:
-      return false;
-    case Protocol::kHttp1:
-      phase_ = Phase::kHttp;
-      break;
-    case Protocol::kHttp2:
-      if (may_forward) {
-        relay("HTTP/2 is not recorded by this version");
-      } else {
-        refuse_protocol("HTTP/2", "HTTP/2 is not replayed by this version");
-      }
-      break;
-    case Protocol::kNearlyHttp:
-      if (may_forward) {
-        relay("the first line is no request line of HTTP/1");
-      } else {
-        miss_first_line();
-      }
-      break;
-    case Protocol::kTls:
-      settle_tls();
-      break;
-    case Protocol::kSocks:
-      // Never let out where only recordings are played: there is HTTP behind it, mostly.
-      if (may_forward) {
-        relay("this is SOCKS, and an HTTP proxy alone is looked into");
-      } else {
-        refuse("this is SOCKS, which is not replayed");
-      }
-      break;
-    case Protocol::kOther:
-      if (terms_.may_relay) {
-        relay("this is not HTTP");
-      } else {
-        refuse("this is not HTTP, and mode none lets nothing out");
-      }
-      break;
-  }
-  return true;
-}
-
-void Conversation::settle_tls() {
-  const TlsSupport* support = terms_.tls != nullptr && !terms_.within_tls ? &terms_.tls() : nullptr;
-  if (support != nullptr && support->api != nullptr) {
-    phase_ = Phase::kChannel;
-    channel_ = std::make_unique<SecureChannel>(deck_, terms_, *support);
-    return;
-  }
-  // Never let out: what is inside could have been recorded or replayed.
-  refuse_protocol("TLS",
-                  support != nullptr ? support->problem.c_str() : "TLS within TLS is not handled");
-}
-
-/// A miss of what the request parser would refuse, or wait for the rest of.
-void Conversation::miss_first_line() {
-  const RequestMessage line = request_of_line(input_);
-  const RequestView request{line.method, request_uri(line, origin()), &line.headers, {}};
-  begin_request();
-  answer_miss(request, {Decision::Kind::kMiss, MissReason::kBadRequest, 0},
-              "the first line is no request line of HTTP/1");
-  end();
-}
-
-/// A miss without a request.
-void Conversation::refuse_protocol(const char* method, const char* what) {
-  RequestView request;
-  request.method = method;
-  request.uri.scheme = "https";
-  request.uri.host = terms_.host;
-  request.uri.port = terms_.port;
-  request.uri.path = "/";
-  Headers none;
-  request.headers = &none;
-  Decision decision{Decision::Kind::kMiss, MissReason::kUnsupported, 0};
-  begin_request();
-  player_->miss(request, decision, what);
-  note(request, HistoryOutcome::kMissed, decision, 0);
-  reset_error_ = ECONNREFUSED;
-  end();
-}
-
 // --- ends ------------------------------------------------------------------------------------------
 
 void Conversation::relay(std::string_view why) {
   if (!why.empty()) player_->relayed(place(), why);
   phase_ = Phase::kRelay;
+  greeting_ = Greeting::kNotAwaited;
   note_exchange();
   raw_.clear();
 }
@@ -305,6 +234,7 @@ void Conversation::refuse(std::string_view what) {
 
 void Conversation::end() {
   phase_ = Phase::kEnded;
+  greeting_ = Greeting::kNotAwaited;
   note_exchange();
   ends_program_ = true;
   ends_upstream_ = true;
@@ -342,11 +272,9 @@ bool Conversation::exchanging() const {
 
 std::int64_t Conversation::patience() const {
   if (channel_) return channel_->patience();
-  if (phase_ != Phase::kSniffing || program_finished_) return 0;
-  // A line that was cut too early would be let out as another protocol.
-  const bool replays = terms_.policy == UpstreamPolicy::kNever;
-  if (!input_.empty()) return replays ? kSilencePatience : kLinePatience;
-  return terms_.may_relay ? 0 : kSilencePatience;
+  if (phase_ != Phase::kSniffing || program_gone_) return 0;
+  if (input_.empty()) return silence_patience();
+  return may_forward() && hello_ == nullptr ? kLinePatience : kLongLinePatience;
 }
 
 bool Conversation::answers_inline() const {
@@ -355,8 +283,9 @@ bool Conversation::answers_inline() const {
            to_program_.size() < kEnough;
   }
   // Also where a server gets the bytes: a program that aborts behind its send() has sent them.
-  return phase_ != Phase::kRelay && !exchange_.active && to_upstream_.empty() &&
-         !program_finished_ && to_program_.size() < kEnough;
+  const bool answer_first = exchange_.active && exchange_.request_complete;
+  return !answer_first && to_upstream_.empty() && !program_finished_ &&
+         to_program_.size() < kEnough;
 }
 
 bool Conversation::wants_program() const {

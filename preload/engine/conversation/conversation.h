@@ -32,6 +32,8 @@
 
 namespace cassette {
 
+class ClientHelloReader;
+struct ClientHello;
 struct TlsSupport;
 
 class Conversation {
@@ -48,6 +50,8 @@ class Conversation {
     bool within_tls = false;  ///< of the same place
     /// Gives what TLS needs, when the first connection speaks it. nullptr: TLS is not handled.
     const TlsSupport& (*tls)() = nullptr;
+    /// Is TLS with this place none of ours? nullptr: with none.
+    bool (*passes_tls)(const std::string& host, std::uint16_t port) = nullptr;
     /// May this place be recorded or replayed? Asked for the far end of a tunnel. nullptr: any may.
     bool (*intercepts)(const std::string& host, std::uint16_t port) = nullptr;
     double replay_speed = 0;
@@ -80,27 +84,46 @@ class Conversation {
   Output& to_upstream();
   /// When to_program() has something again for want of time; 0: nothing waits for that.
   Output::Time next_due() const;
-  /// The server's connection is needed from now on.
-  bool needs_upstream() const { return !to_upstream_.empty(); }
+  /// The server's connection is needed from now on: bytes are to go there, or it is to speak first.
+  bool needs_upstream() const { return !to_upstream_.empty() || greeting_ == Greeting::kAwaited; }
+  /// For the latter alone.
+  bool awaits_greeting() const {
+    return channel_ ? channel_->awaits_greeting()
+                    : greeting_ == Greeting::kAwaited && to_upstream_.empty();
+  }
+  /// True once when a connection to the server that was made for its greeting is of no use: it is to be ended, not a byte was
+  /// sent on it. Another may be needed later.
+  bool lets_upstream_go();
   /// Behind the last byte to the program (or upstream) comes the end of the stream.
   bool ends_program() const;
   bool ends_upstream() const;
   /// Not 0: the program is to see this errno (a reset) as soon as it has what is in to_program().
   int reset_error() const;
-  /// The program's bytes can be answered at once, in its own thread; false while a server is involved.
+  /// The program's bytes can be answered, or passed on, at once, in its own thread; false while a server's answer has to
+  /// come first, and while anything waits for the server.
   bool answers_inline() const;
+  /// Whatever the program still sends is for nobody.
+  bool is_over() const { return !channel_ && phase_ == Phase::kEnded; }
   /// More of the program's bytes are welcome: false while enough of them wait.
   bool wants_program() const;
   bool wants_upstream() const;
   /// How long the present state may last before deadline_passed() decides, in nanoseconds; 0: for ever. A
-  /// first line that stays incomplete is another protocol; where nothing may go out, a program that
-  /// sends nothing waits for a server that speaks first, and would wait for ever.
+  /// first line that stays incomplete is another protocol; a program that sends nothing waits for a server that
+  /// speaks first, and would wait for ever where nobody is connected to it.
   std::int64_t patience() const;
+  /// What either side says goes to the other as it is.
+  bool relays() const { return phase_ == Phase::kRelay; }
   /// A forwarded request has not got its whole response yet.
   bool exchanging() const;
 
  private:
   enum class Phase { kSniffing, kHttp, kChannel, kRelay, kHeld, kEnded };
+  /// Of a server that may speak first, where none was connected to from the start.
+  enum class Greeting : std::uint8_t {
+    kNotAwaited,
+    kAwaited,  ///< the server is connected to for this alone
+    kFailed,   ///< it could not be, or broke off
+  };
   static constexpr std::size_t kEnough = 256 * 1024;
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -144,7 +167,18 @@ class Conversation {
   void adopt_player();
   void work();
   bool settle_protocol(bool complete);
-  void settle_tls();
+  bool settle_tls(bool complete);
+  void settle_hello(const ClientHello& hello);
+  void take_tls_apart(const ClientHello& hello);
+  void settle_other(const std::string& what);
+  // greeting.cc
+  bool may_await_greeting() const;
+  bool speaks_http() const;
+  bool waits_for_server() const;
+  std::int64_t silence_patience() const;
+  void silence_passed();
+  void stop_awaiting();
+  void greeting_failed(int error);
   void miss_first_line();
   void refuse_protocol(const char* method, const char* what);
   std::size_t parse_requests(std::string_view bytes);
@@ -196,6 +230,7 @@ class Conversation {
   void relay(std::string_view why);
   void refuse(std::string_view what);
   void end();
+  bool may_forward() const { return terms_.policy != UpstreamPolicy::kNever; }
   RequestView view() const;
   Origin origin() const;
   std::string place() const;
@@ -209,7 +244,10 @@ class Conversation {
   RequestParser request_parser_;
   ResponseParser response_parser_;
   std::string input_;  ///< the program's bytes that nothing has parsed yet
-  std::string raw_;    ///< the current request as sent, while it may still be forwarded
+  /// Of what turned out to be TLS, while its first message is incomplete.
+  std::unique_ptr<ClientHelloReader> hello_;
+  std::size_t hello_read_ = 0;  ///< of `input_`
+  std::string raw_;             ///< the current request as sent, while it may still be forwarded
   bool keeps_raw_ = false;
   std::int64_t began_ = 0;   ///< the current request: nanoseconds since 1970
   std::int32_t thread_ = 0;  ///< and the thread that wrote its first bytes
@@ -236,6 +274,9 @@ class Conversation {
   bool ends_program_ = false;
   bool ends_upstream_ = false;
   int reset_error_ = 0;
+  Greeting greeting_ = Greeting::kNotAwaited;
+  int greeting_error_ = 0;
+  bool lets_upstream_go_ = false;
 };
 
 }  // namespace cassette

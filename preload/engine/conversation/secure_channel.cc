@@ -5,19 +5,15 @@
 
 #include <utility>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include "store/log.h"
-
 namespace cassette {
 
 using State = TlsStream::State;
+using Verdict = Judgements::Verdict;
 
 namespace {
 
-/// For a program that has to say whether it trusts a server that speaks first.
-constexpr std::int64_t kVerdictPatience = 1'000'000'000;
+/// Of a handshake; what is longer is none.
+constexpr std::size_t kLongestFlight = 256 * 1024;
 
 /// Names come from the program and the network; terminals are not to be steered.
 std::string printable(std::string_view name) {
@@ -26,9 +22,10 @@ std::string printable(std::string_view name) {
   return text;
 }
 
-/// Whom a program may mean that does not say it: the name that it resolved, or the address. Nobody asks
-/// us for the address of localhost.
-ServerNames names_of(const Conversation::Terms& terms) {
+/// Whom a program wants: it says so, or means the name that it resolved, or the address. Nobody asks us for the address of
+/// localhost.
+ServerNames names_of(const ClientHello& hello, const Conversation::Terms& terms) {
+  if (!hello.server_name.empty()) return {hello.server_name};
   ServerNames names{terms.host};
   if (!terms.address.empty() && terms.address != terms.host) names.push_back(terms.address);
   if (terms.address == "127.0.0.1" || terms.address == "::1") names.emplace_back("localhost");
@@ -37,29 +34,44 @@ ServerNames names_of(const Conversation::Terms& terms) {
 
 }  // namespace
 
-SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support)
+SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support,
+                             const ClientHello& hello)
     : deck_(deck),
       terms_(std::move(terms)),
       support_(support),
+      hello_(hello),
+      names_(names_of(hello, terms_)),
       // A recording looks at the server's certificate each time.
-      server_(support.api->accept(names_of(terms_), terms_.policy == UpstreamPolicy::kNever)) {}
+      server_(support.api->accept(hello,
+                                  /*waits=*/terms_.policy == UpstreamPolicy::kAtConnect,
+                                  /*resumes=*/terms_.policy == UpstreamPolicy::kNever)) {}
 
 void SecureChannel::from_program(std::string_view bytes) {
   if (failed_) return;
-  server_->receive(bytes, plain_);
-  heard_ = heard_ || !plain_.empty();
-  go_on();
-  if (failed_) return;
-  if (inner_ && !plain_.empty()) {
-    std::string plain = std::exchange(plain_, {});
-    inner_->from_program(plain);
+  if (relays() && server_->state() == State::kClosed) {
+    rest_of_program_.append(bytes);
+    return;
   }
-  if (server_->state() == State::kClosed) program_finished();
+  server_->receive(bytes, plain_);
+  if (!heard_ && !plain_.empty()) {
+    heard_ = true;
+    note_server();
+  }
+  go_on();
+  pass_plain();
+  if (failed_ || server_->state() != State::kClosed) return;
+  program_closes();
+  if (relays()) server_->take_rest(rest_of_program_);
 }
 
 void SecureChannel::program_finished() {
+  program_ended_ = true;
+  if (!relays()) program_closes();
+}
+
+void SecureChannel::program_closes() {
   if (std::exchange(program_closed_, true) || failed_) return;
-  if (!failed_ && !heard_ && !leaf_.empty()) program_lost_interest();
+  if (!heard_ && !relays() && !leaf_.empty()) program_lost_interest();
   if (inner_) {
     inner_->program_finished();
   } else {
@@ -73,44 +85,58 @@ void SecureChannel::program_gone(bool closed) {
 
 void SecureChannel::program_exits() {
   if (inner_) inner_->program_exits();
-  if (!failed_ && !heard_ && !leaf_.empty()) program_lost_interest();
+  if (!failed_ && !heard_ && !relays() && !leaf_.empty()) program_lost_interest();
 }
 
 void SecureChannel::from_upstream(std::string_view bytes) {
+  if (passes_failure_) raw_.append(bytes);
   if (failed_ || !client_) return;
-  State state = client_->receive(bytes, early_);
-  if (state == State::kFailed) {
-    if (inner_ && trusted_) {
-      tell("the server broke TLS off (" + client_->problem() + ")");
-      inner_->upstream_failed(ECONNRESET, /*told=*/true);
-    } else {
-      fail("the server's handshake failed (" + client_->problem() + ")");
-    }
+  if (relays() && client_->state() == State::kClosed) {
+    rest_of_upstream_.append(bytes);
     return;
   }
-  if (state != State::kHandshaking) check_server();
+  const bool opens = client_->state() == State::kHandshaking;
+  if (opens && !inner_ && raw_.size() < kLongestFlight) raw_.append(bytes);
+  const State state = client_->receive(bytes, early_);
+  if (state == State::kFailed) return server_failed();
+  if (opens && state != State::kHandshaking) server_opened();
   go_on();
-  if (failed_) return;
-  if (inner_ && !early_.empty()) {
-    std::string plain = std::exchange(early_, {});
-    inner_->from_upstream(plain);
-  }
-  if (state == State::kClosed) upstream_finished();
+  pass_plain();
+  if (failed_ || state != State::kClosed) return;
+  upstream_closes();
+  if (relays()) client_->take_rest(rest_of_upstream_);
 }
 
 void SecureChannel::upstream_finished() {
+  passes_failure_ = false;
+  upstream_ended_ = true;
+  if (!relays()) upstream_closes();
+}
+
+/// What either side has said while the program's handshake was not over.
+void SecureChannel::pass_plain() {
+  if (failed_ || !inner_) return;
+  if (!plain_.empty()) inner_->from_program(std::exchange(plain_, {}));
+  if (!early_.empty()) inner_->from_upstream(std::exchange(early_, {}));
+  if (!std::exchange(closes_early_, false)) return;
+  const bool is_cut = relays() && client_->state() != State::kClosed;
+  if (!is_cut) upstream_closes();
+}
+
+void SecureChannel::upstream_closes() {
   if (failed_) return;
   if (inner_) {
     inner_->upstream_finished();
   } else if (client_ && client_->state() == State::kHandshaking) {
-    fail("the server closed the connection during the handshake");
+    tell(LogLevel::kWarn, "the server closed the connection during the TLS handshake");
+    failed_ = true;
   } else {
-    server_->close();
-    idle_closed_ = true;
+    closes_early_ = true;
   }
 }
 
 void SecureChannel::upstream_failed(int error) {
+  passes_failure_ = false;
   if (inner_) {
     inner_->upstream_failed(error);
   } else {
@@ -119,38 +145,22 @@ void SecureChannel::upstream_failed(int error) {
   }
 }
 
-void SecureChannel::deadline_passed() {
-  if (inner_) return inner_->deadline_passed();
-  hurried_ = true;
-  go_on();
-  if (!inner_ || early_.empty()) return;
-  std::string plain = std::exchange(early_, {});
-  inner_->from_upstream(plain);
-}
-
-std::int64_t SecureChannel::patience() const {
-  if (inner_) return inner_->patience();
-  return early_.empty() || hurried_ ? 0 : kVerdictPatience;
-}
-
 /// From one step of the handshake to the next.
 void SecureChannel::go_on() {
   if (failed_) return;
   if (server_->wants_certificate()) {
     if (terms_.policy == UpstreamPolicy::kAtConnect && !client_) reach_server();
-    if (!client_ || client_->state() == State::kOpen || client_->state() == State::kClosed)
-      present();
+    if (!client_) {
+      show_recorded();
+    } else if (client_->state() != State::kHandshaking) {
+      show_server();
+    }
   }
   if (server_->state() == State::kFailed)
     return inner_ ? fail(server_->problem()) : program_turned_us_down();
   if (inner_ || server_->state() == State::kHandshaking) return;
-  // GnuTLS's programs check certificates behind the handshake: what they send says that they have. Where
-  // the server speaks first there is nothing but to wait a little.
-  const bool heard = !plain_.empty() || hurried_ || (!early_.empty() && is_trusted());
-  if (client_ && !heard && server_->state() == State::kOpen) return;
-  // The program has accepted our certificate; and the server's, where it could be asked.
-  if (client_ && !is_trusted()) return fail(distrusted());
-  trusted_ = client_ != nullptr;
+  // It was shown what the real server is like: if it says anything, it says that to the real one.
+  may_send_ = client_ != nullptr;
   Conversation::Terms terms = terms_;
   terms.scheme = "https";
   terms.host = name();
@@ -158,94 +168,209 @@ void SecureChannel::go_on() {
   inner_ = std::make_unique<Conversation>(deck_, std::move(terms));
 }
 
-void SecureChannel::present() {
-  std::string tag;
-  ServerNames names = server_->server_names();
-  if (client_) {
-    const std::string& certificate = client_->chain().empty() ? tag : client_->chain().front();
-    XXH128_hash_t hash = XXH3_128bits(certificate.data(), certificate.size());
-    tag.assign(reinterpret_cast<const char*>(&hash), sizeof hash);
-    // What the real one is not called is not in ours, so that the program's check is worth something.
-    if (!client_->matching_names().empty()) names = client_->matching_names();
+// --- what the program gets to see ------------------------------------------------------------------
+
+void SecureChannel::show_server() {
+  ServerFace face;
+  face.names = names_;
+  face.version = client_->version();
+  face.takes_protocol = client_->takes_protocol();
+  face.asks_for_certificate = client_->wants_certificate();
+  face.authorities = client_->authorities();
+  face.status = client_->status();
+  face.has_status = !face.status.empty();
+  face.exchange = client_->exchange();
+  Judgements::Server server;
+  if (!is_insecure()) {
+    verdict_ = judge(client_->chain(), 0);
+    shown_ = client_->chain();
+    face.chain = shown_;
+    face.is_trusted = verdict_.is_trusted;
+    server.chain = shown_;
   }
-  leaf_ = server_->present(names, tag);
-  Judgements::Server server{.name = names.front(), .chain = {}};
-  // A server that is not checked is not shown to the program's check either.
-  if (client_ && !support_.insecure.contains(name(), terms_.port)) {
-    server.chain = client_->chain();
-    server.is_for_name = !client_->matching_names().empty();
+  show(face, std::move(server));
+}
+
+void SecureChannel::show_recorded() {
+  constexpr std::int64_t kMicroseconds = 1'000'000;
+  ServerFace face;
+  face.names = names_;
+  Judgements::Server server;
+  server.may_be_asked = terms_.policy != UpstreamPolicy::kNever;
+  // Whether the real one stapled anything nobody knows: a program that insists had it while recording.
+  face.has_status = true;
+  const RecordedCertificate recorded = deck_.current()->certificate_of(name(), terms_.port);
+  const ServerCertificate& certificate = recorded.certificate;
+  if (!certificate.chain.empty() && !is_insecure()) {
+    shown_ = certificate.chain;
+    face.chain = shown_;
+    face.recorded_at = recorded.recorded_at / kMicroseconds;
+    face.is_trusted = certificate.trusted || judge(shown_, face.recorded_at).is_trusted;
+    // One that some program did not trust is judged by each.
+    if (!certificate.trusted) server.chain = shown_;
+    server.recorded_at = face.recorded_at;
   }
-  server.may_be_asked = !client_ && terms_.policy == UpstreamPolicy::kOnDemand;
+  show(face, std::move(server));
+}
+
+void SecureChannel::show(const ServerFace& face, Judgements::Server server) {
+  raw_.clear();
+  leaf_ = server_->present(face);
+  if (!server.chain.empty()) server.status_signer = server_->status_signer();
   support_.judgements->present(leaf_, std::move(server));
   support_.bring_trust();
   server_->receive({}, plain_);
 }
 
-void SecureChannel::reach_server() {
-  client_ = support_.api->connect(server_->server_names(), support_.trust->anchors());
+// --- the real server -------------------------------------------------------------------------------
+
+void SecureChannel::reach_server() { client_ = support_.api->connect(hello_, {}); }
+
+/// One that is only reached now, on demand, behind a handshake that needed none.
+void SecureChannel::server_opened() {
+  if (!inner_ || may_send_) return;
+  verdict_ = judge(client_->chain(), 0);
+  may_send_ = is_as_good_as_shown();
+  note_server();
+  if (may_send_) return;
+  const std::string problem =
+      "the server's certificate is not trusted (" + verdict_.problem +
+      "); CASSETTE_TLS_CA_FILE names further authorities, CASSETTE_TLS_INSECURE_HOSTS hosts that are not "
+      "checked";
+  if (!inner_->awaits_greeting()) return fail(problem);
+  // The program may speak HTTP yet, and be answered without that server.
+  tell(LogLevel::kWarn, problem);
+  inner_->upstream_failed(ECONNABORTED, /*told=*/true);
 }
 
-/// A server that is only reached now, on demand, behind a handshake that needed none.
-void SecureChannel::check_server() {
-  if (std::exchange(checked_, true) || !inner_ || trusted_) return;
-  trusted_ = is_trusted();
-  if (!trusted_) fail(distrusted());
+bool SecureChannel::is_as_good_as_shown() const {
+  const std::vector<std::string>& chain = client_->chain();
+  if (is_insecure() || support_.judgements->accepts_all(leaf_)) return true;
+  if (!chain.empty() && !shown_.empty() && chain.front() == shown_.front()) return true;
+  return verdict_.is_in_time && !verdict_.names.empty() && is_trusted();
 }
 
-/// By the program's own store, or by the files that the user or the system names. A program that distrusts
-/// the server and goes on all the same checks nothing: then it is the files that count.
+void SecureChannel::server_failed() {
+  if (inner_) {
+    tell(LogLevel::kError, "the server broke TLS off (" + client_->problem() + ")");
+    return inner_->upstream_failed(ECONNRESET, /*told=*/true);
+  }
+  // What failed here fails there, for the same reason: its handshake has got no further.
+  tell(LogLevel::kWarn, "the TLS handshake with the server failed (" + client_->problem() + ")");
+  failed_ = true;
+  passes_failure_ = true;
+}
+
+ChainVerdict SecureChannel::judge(const std::vector<std::string>& chain, std::int64_t at) const {
+  return support_.api->judge(chain, names_, support_.trust->anchors(), at);
+}
+
+/// By the program's own store, or by the files that it was seen to read.
 bool SecureChannel::is_trusted() const {
-  if (support_.insecure.contains(name(), terms_.port)) return true;
-  if (client_->matching_names().empty()) return false;
-  return client_->distrust().empty() ||
-         support_.judgements->verdict(leaf_) == Judgements::Verdict::kTrusted ||
-         support_.judgements->judge_late(leaf_, client_->chain());
+  if (shown_ != client_->chain())
+    return verdict_.is_trusted || support_.judgements->judge_late(leaf_, client_->chain());
+  const Verdict asked = support_.judgements->verdict(leaf_);
+  return asked == Verdict::kUnknown ? verdict_.is_trusted : asked == Verdict::kTrusted;
 }
 
-std::string SecureChannel::distrusted() const {
-  return "the server's certificate is not trusted (" + client_->distrust() +
-         "); CASSETTE_TLS_CA_FILE names further authorities, CASSETTE_TLS_INSECURE_HOSTS hosts that are not "
-         "checked";
+/// What a replay has to show: a server that this program, or another one, would not have taken for an ordinary one.
+void SecureChannel::note_server() {
+  if (!client_ || client_->chain().empty() || is_insecure() || std::exchange(noted_, true)) return;
+  const bool trusted = is_trusted();
+  const std::shared_ptr<Player> player = deck_.current();
+  if (trusted && verdict_.is_in_time && !verdict_.names.empty() &&
+      player->certificate_of(name(), terms_.port).certificate.chain.empty()) {
+    return;
+  }
+  player->record_certificate(name(), terms_.port, {.chain = client_->chain(), .trusted = trusted});
 }
+
+// --- ends ------------------------------------------------------------------------------------------
 
 void SecureChannel::program_turned_us_down() {
+  note_server();
+  failed_ = true;
   const std::string program = program_invocation_short_name;
-  constexpr char kLetThrough[] = "ignore-hosts lets the host through, unrecorded";
+  const Verdict verdict = support_.judgements->verdict(leaf_);
   if (server_->refusal() == TlsServerStream::Refusal::kNoHttp1) {
-    fail(program + " offers no HTTP/1.1 within TLS, and HTTP/2 is not handled; " + kLetThrough);
-  } else if (support_.judgements->verdict(leaf_) == Judgements::Verdict::kDistrusted) {
-    fail(program + " does not trust the server's certificate: not recorded");
-  } else if (server_->refusal() == TlsServerStream::Refusal::kCertificate) {
-    fail(program + " does not accept the session's certificate (" + server_->problem() +
-         "): set SSL_CERT_FILE to the file of certificates that it reads; " + kLetThrough);
+    tell(LogLevel::kError, program +
+                               " offers no HTTP/1.1 within TLS, and HTTP/2 is not handled; "
+                               "ignore-hosts lets the host through, unrecorded");
+  } else if (verdict == Verdict::kDistrusted) {
+    tell(LogLevel::kInfo, program + " refuses the server's certificate");
+  } else if (server_->refusal() != TlsServerStream::Refusal::kCertificate) {
+    tell(LogLevel::kWarn, "the TLS handshake with " + program + " failed: " + server_->problem());
+  } else if (client_ && !verdict_.is_ordinary()) {
+    tell(LogLevel::kWarn,
+         program + " refuses the server's certificate (" + verdict_.problem +
+             "); if it is to trust that by a file of its own, SSL_CERT_FILE names the file");
   } else {
-    fail("the TLS handshake with " + program + " failed: " + server_->problem());
+    tell(
+        LogLevel::kError,
+        program + " does not accept the session's certificate (" + server_->problem() +
+            "): set SSL_CERT_FILE to the file of certificates that it reads; where it has pinned the "
+            "server's, tls-passthrough lets the host through, unrecorded");
   }
 }
 
-/// Some close without a word when they do not like the certificate (Node), others just changed their mind.
+/// Some close without a word when they do not like the certificate (Node), some have pinned another one, others just
+/// changed their mind.
 void SecureChannel::program_lost_interest() {
-  const Judgements::Verdict verdict = support_.judgements->verdict(leaf_);
-  const std::string program = program_invocation_short_name;
-  if (verdict == Judgements::Verdict::kDistrusted) {
-    tell(program + " does not trust the server's certificate: not recorded");
-  } else if (!support_.judgements->accepted(leaf_)) {
-    tell(program +
-         " closed the TLS connection before it asked for anything; if it did so for the session's "
-         "certificate, set SSL_CERT_FILE to the file of certificates that it reads");
+  note_server();
+  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted) return;
+  const std::string closed = std::string(program_invocation_short_name) +
+                             " closed the TLS connection before it asked for anything; if ";
+  constexpr char kPinned[] =
+      "it has pinned the server's certificate, tls-passthrough lets the host through, unrecorded";
+  if (support_.judgements->accepted(leaf_)) {
+    // Who compares names and dates by himself has seen that they are wrong.
+    const bool fits = !client_ || (verdict_.is_in_time && !verdict_.names.empty());
+    if (fits) tell(LogLevel::kWarn, closed + kPinned);
+  } else if (client_ && !verdict_.is_ordinary()) {
+    tell(LogLevel::kWarn,
+         closed + "it did so for the server's certificate (" + verdict_.problem +
+             ") and is to trust that by a file of its own, SSL_CERT_FILE names the file");
+  } else {
+    tell(
+        LogLevel::kError,
+        closed +
+            "it did so for the session's certificate, set SSL_CERT_FILE to the file of certificates that it "
+            "reads; if " +
+            kPinned);
   }
 }
 
 void SecureChannel::fail(const std::string& problem) {
-  tell(problem);
+  tell(LogLevel::kError, problem);
   server_->fail(problem);
   failed_ = true;
   if (inner_) inner_->upstream_failed(ECONNRESET, /*told=*/true);
 }
 
-void SecureChannel::tell(const std::string& message) const {
+void SecureChannel::tell(LogLevel level, const std::string& message) const {
   const std::string line = place() + ": " + message;
-  if (support_.told->first(line)) log(LogLevel::kError, line);
+  if (support_.told->first(line)) log(level, line);
+}
+
+bool SecureChannel::ends_program() const {
+  if (failed_) return !passes_failure_;
+  if (!inner_ || !inner_->to_program().empty()) return false;
+  return relays() ? upstream_ended_ && rest_of_upstream_.empty() : inner_->ends_program();
+}
+
+bool SecureChannel::ends_upstream() const {
+  if (failed_) return true;
+  if (!inner_) return false;
+  if (relays()) return program_ended_ && rest_of_program_.empty() && !inner_->needs_upstream();
+  return inner_->ends_upstream() && (!client_ || upstream_closed_);
+}
+
+/// What was said to it is of TLS alone.
+bool SecureChannel::lets_upstream_go() {
+  if (!inner_ || !inner_->lets_upstream_go()) return false;
+  client_.reset();
+  may_send_ = upstream_closed_ = false;
+  return true;
 }
 
 /// After an alert comes the end of the stream.
@@ -258,7 +383,7 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
   std::string bytes;
   if (inner_) {
     if (inner_->needs_upstream() && !client_) reach_server();
-    if (client_ && trusted_) {
+    if (client_ && may_send_) {
       Output& plain = inner_->to_upstream();
       for (auto front = plain.front(now); !front.empty(); front = plain.front(now)) {
         client_->send(front);
@@ -276,10 +401,13 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
     }
     if (inner_->ends_program() && plain.empty()) server_->close();
   }
+  if (failed_) bytes.swap(raw_);
   server_->take_output(bytes);
+  if (relays() && inner_->ends_program()) bytes.append(std::exchange(rest_of_upstream_, {}));
   to_program.add_copy(bytes);
   bytes.clear();
   if (client_) client_->take_output(bytes);
+  if (upstream_closed_) bytes.append(std::exchange(rest_of_program_, {}));
   to_upstream.add_copy(bytes);
 }
 

@@ -3,8 +3,16 @@
 //
 //   program <- bytes -> [TLS server] <- plain -> Conversation <- plain -> [TLS client] <- bytes -> server
 //
-// While recording, the real server is asked first: the program gets a certificate when the server has
-// shown its own. In replay the handshake needs nobody.
+// While recording, the real server is asked first, with what the program's ClientHello offers, and the program is shown a
+// certificate that is like the server's. It judges that, as it would have judged the real one: what it says in
+// plain text is its verdict, and goes on to the server. A server that fails the handshake fails it for the program, byte for
+// byte. In replay the handshake needs nobody: the program is shown what was recorded of the server, or an ordinary
+// certificate.
+//
+// Where the server is only asked when there is something to record, it must be as good as what the program was shown.
+//
+// Another protocol than HTTP within is relayed with all that belongs to TLS: an end of one direction is one for the other
+// side too, and what follows on the same connection without TLS goes there as it is.
 //
 // Not thread-safe: the connection's lock is held around every call.
 #pragma once
@@ -14,12 +22,14 @@
 #include <string_view>
 #include <vector>
 
+#include "parser/client_hello.h"
 #include "preload/engine/conversation/channel.h"
 #include "preload/engine/conversation/conversation.h"
 #include "preload/engine/trust/judgements.h"
 #include "preload/engine/trust/told.h"
 #include "preload/engine/trust/trust.h"
 #include "preload/tls_api.h"
+#include "store/log.h"
 
 namespace cassette {
 
@@ -29,7 +39,7 @@ struct TlsSupport {
   std::string problem;
   Trust* trust =
       nullptr;        ///< what real servers are checked against, where the program cannot be asked
-  HostList insecure;  ///< hosts that are not checked
+  HostList insecure;  ///< hosts for which a program gets an ordinary certificate in any case
   Judgements* judgements = nullptr;
   Told* told = nullptr;
   /// Lets the program's TLS libraries know the session's authority, and ask `judgements`.
@@ -38,7 +48,9 @@ struct TlsSupport {
 
 class SecureChannel final : public Channel {
  public:
-  SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support);
+  /// `hello`: the program's, whose bytes come to from_program() all the same.
+  SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSupport& support,
+                const ClientHello& hello);
 
   void from_program(std::string_view bytes) override;
   void program_finished() override;
@@ -47,56 +59,78 @@ class SecureChannel final : public Channel {
   void from_upstream(std::string_view bytes) override;
   void upstream_finished() override;
   void upstream_failed(int error) override;
-  void deadline_passed() override;
+  void deadline_passed() override {
+    if (inner_) inner_->deadline_passed();
+  }
 
   void pump(Output& to_program, Output& to_upstream, Output::Time now) override;
   Output::Time next_due() const override { return inner_ ? inner_->next_due() : 0; }
 
-  bool ends_program() const override {
-    return failed_ || idle_closed_ ||
-           (inner_ && inner_->ends_program() && inner_->to_program().empty());
-  }
-  bool ends_upstream() const override {
-    return failed_ || (inner_ && inner_->ends_upstream() && (!client_ || upstream_closed_));
-  }
+  bool ends_program() const override;
+  bool ends_upstream() const override;
+  bool lets_upstream_go() override;
+  bool awaits_greeting() const override { return inner_ && inner_->awaits_greeting(); }
   int reset_error() const override;
   bool answers_inline() const override;
-  bool wants_program() const override { return !inner_ || inner_->wants_program(); }
+  bool wants_program() const override {
+    return !inner_ || inner_->wants_program() || (relays() && program_closed_);
+  }
   bool wants_upstream() const override { return !inner_ || inner_->wants_upstream(); }
-  std::int64_t patience() const override;
+  std::int64_t patience() const override { return inner_ ? inner_->patience() : 0; }
   bool exchanging() const override { return inner_ && inner_->exchanging(); }
 
  private:
   void go_on();
-  void present();
+  void pass_plain();
+  void program_closes();
+  void upstream_closes();
+  bool relays() const { return inner_ && inner_->relays(); }
+  void show_server();
+  void show_recorded();
+  void show(const ServerFace& face, Judgements::Server server);
   void reach_server();
-  void check_server();
+  void server_opened();
+  void server_failed();
+  bool is_as_good_as_shown() const;
+  bool is_trusted() const;
+  void note_server();
   void program_turned_us_down();
   void program_lost_interest();
   void fail(const std::string& problem);
-  void tell(const std::string& message) const;
-  bool is_trusted() const;
-  std::string distrusted() const;
-  const std::string& name() const { return server_->server_names().front(); }
+  void tell(LogLevel level, const std::string& message) const;
+  bool is_insecure() const { return support_.insecure.contains(name(), terms_.port); }
+  ChainVerdict judge(const std::vector<std::string>& chain, std::int64_t at) const;
+  const std::string& name() const { return names_.front(); }
   std::string place() const;
 
   Deck& deck_;
   Conversation::Terms terms_;
   const TlsSupport& support_;
+  const ClientHello hello_;
+  const ServerNames names_;                  ///< whom the program wants
   std::unique_ptr<TlsServerStream> server_;  ///< the program's side
   std::unique_ptr<TlsClientStream> client_;  ///< the real server's side
   std::unique_ptr<Conversation> inner_;      ///< once the program's handshake is over
   std::string leaf_;                         ///< the certificate that the program got
-  std::string plain_;   ///< from the program, while there is no inner conversation
-  std::string early_;   ///< and from the server
-  bool heard_ = false;  ///< something in plain text from the program
-  bool checked_ = false;
-  bool trusted_ = false;  ///< the real server: not a byte of a request goes to it before
+  std::vector<std::string> shown_;  ///< and the chain that it is like; empty: an ordinary one
+  ChainVerdict verdict_;            ///< of the real server, by the files that the program read
+  std::string plain_;               ///< from the program, while there is no inner conversation
+  std::string early_;               ///< and from the server
+  std::string raw_;  ///< what the server sent in its handshake, while the program's waits for that
+  bool heard_ = false;  ///< something in plain text from the program: its verdict
+  bool noted_ = false;
+  bool may_send_ = false;  ///< to the real server, what the program says
   bool failed_ = false;
-  bool program_closed_ = false;
-  bool upstream_closed_ = false;
-  bool idle_closed_ = false;  ///< the server closed before the program asked for anything
-  bool hurried_ = false;      ///< the deadline has passed
+  bool passes_failure_ =
+      false;  ///< the server failed the handshake: what it sends goes to the program as it is
+  bool program_closed_ = false;   ///< it has said in TLS that it sends no more
+  bool upstream_closed_ = false;  ///< we have said so to the server
+  // Another protocol than HTTP, whose two ends of TLS and of the connection are each passed on as they come.
+  bool program_ended_ = false;
+  bool upstream_ended_ = false;
+  std::string rest_of_program_;  ///< behind the end of TLS (STARTTLS the other way round)
+  std::string rest_of_upstream_;
+  bool closes_early_ = false;  ///< the server does, before the program's handshake is over
   int reset_error_ = 0;
 };
 

@@ -25,6 +25,13 @@ Tunnel::Tunnel(Deck& deck, Conversation::Terms terms, std::string request)
       phase_(request.empty() ? Phase::kOpen : Phase::kNotAsked),
       place_(terms.host + ":" + std::to_string(terms.port)),
       request_(std::move(request)) {
+  ask_anew();
+}
+
+/// With another connection to the proxy.
+void Tunnel::ask_anew() {
+  if (!request_.empty()) phase_ = Phase::kNotAsked;
+  answer_ = ResponseParser();
   answer_.expect_response_to("CONNECT");
 }
 
@@ -56,7 +63,7 @@ void Tunnel::upstream_finished() {
 void Tunnel::pump(Output& to_program, Output& to_upstream, Output::Time now) {
   move(inner_.to_program(), to_program, now);
   if (phase_ == Phase::kNotAsked && inner_.needs_upstream()) {
-    to_upstream.add_copy(std::exchange(request_, {}));
+    to_upstream.add_copy(request_);
     phase_ = Phase::kAsked;
   }
   if (phase_ == Phase::kOpen) move(inner_.to_upstream(), to_upstream, now);
@@ -64,7 +71,13 @@ void Tunnel::pump(Output& to_program, Output& to_upstream, Output::Time now) {
 
 bool Tunnel::ends_program() const { return inner_.ends_program() && inner_.to_program().empty(); }
 bool Tunnel::ends_upstream() const {
-  return inner_.ends_upstream() && (phase_ != Phase::kOpen || !inner_.needs_upstream());
+  if (!inner_.ends_upstream()) return false;
+  return !inner_.needs_upstream() || (phase_ == Phase::kOpen && inner_.awaits_greeting());
+}
+bool Tunnel::lets_upstream_go() {
+  if (!inner_.lets_upstream_go() || request_.empty()) return false;
+  ask_anew();
+  return true;
 }
 int Tunnel::reset_error() const { return inner_.to_program().empty() ? inner_.reset_error() : 0; }
 

@@ -29,6 +29,8 @@ class Tunnel final : public Channel {
   void upstream_failed(int error) override { inner_.upstream_failed(error); }
   void deadline_passed() override { inner_.deadline_passed(); }
 
+  bool lets_upstream_go() override;
+  bool awaits_greeting() const override { return inner_.awaits_greeting(); }
   void pump(Output& to_program, Output& to_upstream, Output::Time now) override;
   Output::Time next_due() const override { return inner_.next_due(); }
 
@@ -42,6 +44,8 @@ class Tunnel final : public Channel {
   bool exchanging() const override { return inner_.exchanging(); }
 
  private:
+  void ask_anew();
+
   /// The proxy's part.
   enum class Phase { kNotAsked, kAsked, kOpen };
 

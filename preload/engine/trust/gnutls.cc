@@ -17,15 +17,22 @@ struct Datum {
   const unsigned char* data;
   unsigned int size;
 };
-struct TypedData;
+struct TypedData {
+  int kind;
+  unsigned char* data;
+  unsigned int size;
+};
 using Session = void*;
 using Credentials = void*;
 using TrustList = void*;
 using Certificate = void*;
 constexpr int kCertificateCredentials = 1;
 constexpr int kDer = 0;
-constexpr unsigned kInvalid = 2;                // GNUTLS_CERT_INVALID
-constexpr unsigned kUnexpectedOwner = 1 << 14;  // GNUTLS_CERT_UNEXPECTED_OWNER
+constexpr int kHostName = 1;               // GNUTLS_DT_DNS_HOSTNAME
+constexpr unsigned kIgnoresTime = 1 << 6;  // GNUTLS_VERIFY_DISABLE_TIME_CHECKS
+constexpr unsigned kInvalid = 1 << 1;      // GNUTLS_CERT_INVALID
+constexpr unsigned kNotYetValid = 1 << 9;  // GNUTLS_CERT_NOT_ACTIVATED
+constexpr unsigned kExpired = 1 << 10;     // GNUTLS_CERT_EXPIRED
 
 struct GnuTls {
   int (*verify)(Session, TypedData*, unsigned, unsigned*);
@@ -34,6 +41,9 @@ struct GnuTls {
   const Datum* (*get_peers)(Session, unsigned*);
   int (*get_credentials)(Session, int, Credentials*);
   void (*get_trust_list)(Credentials, TrustList*);
+  unsigned (*get_flags)(Credentials);
+  time_t (*begins)(Certificate);
+  time_t (*ends)(Certificate);
   int (*add_trust)(Credentials, const Datum*, int);
   int (*verify_chain)(TrustList, Certificate*, unsigned, TypedData*, unsigned, unsigned, unsigned*,
                       void*);
@@ -63,6 +73,9 @@ bool find_all(void* object) {
          find(object, "gnutls_certificate_get_peers", it.get_peers) &&
          find(object, "gnutls_credentials_get", it.get_credentials) &&
          find(object, "gnutls_certificate_get_trust_list", it.get_trust_list) &&
+         find(object, "gnutls_certificate_get_verify_flags", it.get_flags) &&
+         find(object, "gnutls_x509_crt_get_activation_time", it.begins) &&
+         find(object, "gnutls_x509_crt_get_expiration_time", it.ends) &&
          find(object, "gnutls_certificate_set_x509_trust_mem", it.add_trust) &&
          find(object, "gnutls_x509_trust_list_verify_crt2", it.verify_chain) &&
          find(object, "gnutls_x509_crt_init", it.new_certificate) &&
@@ -91,11 +104,11 @@ std::vector<std::string> authorities_of(Credentials credentials) {
   return all;
 }
 
-/// What the program's own store says of the real server's chain; 0: trusted.
-unsigned status_of_chain(Credentials credentials, const Judgements::Server& server) {
+/// What the program's own store says of the real server's chain; 0: trusted. A negative number: an error of GnuTLS's.
+int verify_server(Credentials credentials, const Judgements::Server& server, TypedData* data,
+                  unsigned elements, unsigned* status) {
   TrustList trusted = nullptr;
   gnutls.get_trust_list(credentials, &trusted);
-  if (trusted == nullptr) return kInvalid;
   std::vector<Certificate> certificates;
   for (const std::string& der : server.chain) {
     Certificate certificate = nullptr;
@@ -105,23 +118,29 @@ unsigned status_of_chain(Credentials credentials, const Judgements::Server& serv
     certificates.push_back(certificate);
     if (gnutls.read_certificate(certificate, &datum, kDer) < 0) break;
   }
-  unsigned status = kInvalid;
-  if (certificates.size() == server.chain.size() && !certificates.empty()) {
-    int result = gnutls.verify_chain(trusted, certificates.data(),
-                                     static_cast<unsigned>(certificates.size()), nullptr, 0, 0,
-                                     &status, nullptr);
-    if (result < 0) status |= kInvalid;
-    // The program compares the name with our certificate, which has the right one in any case.
-    if (!server.is_for_name) status |= kInvalid | kUnexpectedOwner;
+  *status = kInvalid;
+  int result = 0;
+  if (trusted != nullptr && certificates.size() == server.chain.size()) {
+    unsigned flags = gnutls.get_flags(credentials);
+    if (server.recorded_at != 0) flags |= kIgnoresTime;
+    result = gnutls.verify_chain(trusted, certificates.data(),
+                                 static_cast<unsigned>(certificates.size()), data, elements, flags,
+                                 status, nullptr);
+    if (server.recorded_at != 0 && (gnutls.get_flags(credentials) & kIgnoresTime) == 0) {
+      // Its clock is the process's own, and cannot be told another time.
+      if (gnutls.begins(certificates.front()) > server.recorded_at)
+        *status |= kInvalid | kNotYetValid;
+      if (gnutls.ends(certificates.front()) < server.recorded_at) *status |= kInvalid | kExpired;
+    }
   }
   for (Certificate certificate : certificates) gnutls.free_certificate(certificate);
-  return status;
+  return result;
 }
 
-/// The program's check of its peer, with the session's authority among those that it trusts; and of the real
-/// server, whose failure is then the result.
+/// The program's check of its peer: of the real server, or of ours with the session's authority among those that it trusts.
 template <typename Check>
-int verify_session(Session session, unsigned* status, Check check) {
+int verify_session(Session session, TypedData* data, unsigned elements, unsigned* status,
+                   Check check) {
   unsigned count = 0;
   const Datum* peers = gnutls.get_peers(session, &count);
   if (peers == nullptr || count == 0) return check();
@@ -132,28 +151,33 @@ int verify_session(Session session, unsigned* status, Check check) {
       gnutls.get_credentials(session, kCertificateCredentials, &credentials) < 0) {
     return check();
   }
+  int result = 0;
   if (!server->chain.empty()) {
-    const unsigned refused = status_of_chain(credentials, *server);
-    the_judgements->judge(leaf, refused == 0);
-    if (refused != 0) return *status = refused, 0;
+    result = verify_server(credentials, *server, data, elements, status);
+    the_judgements->judge(leaf, result >= 0 && *status == 0);
+  } else {
+    const Datum authority{reinterpret_cast<const unsigned char*>(the_authority->data()),
+                          static_cast<unsigned>(the_authority->size())};
+    gnutls.add_trust(credentials, &authority, kDer);
+    result = check();
   }
-  const Datum authority{reinterpret_cast<const unsigned char*>(the_authority->data()),
-                        static_cast<unsigned>(the_authority->size())};
-  gnutls.add_trust(credentials, &authority, kDer);
-  const int result = check();
   if (result >= 0 && *status == 0) the_judgements->accept(leaf);
   return result;
 }
 
 int verify(Session session, TypedData* data, unsigned elements, unsigned* status) {
-  return verify_session(session, status,
+  return verify_session(session, data, elements, status,
                         [&] { return gnutls.verify(session, data, elements, status); });
 }
 int verify2(Session session, unsigned* status) {
-  return verify_session(session, status, [&] { return gnutls.verify2(session, status); });
+  return verify_session(session, nullptr, 0, status,
+                        [&] { return gnutls.verify2(session, status); });
 }
 int verify3(Session session, const char* host, unsigned* status) {
-  return verify_session(session, status, [&] { return gnutls.verify3(session, host, status); });
+  // As it does itself (gnutls_certificate_verify_peers3(3)); the name ends with a NUL, so its size is not asked for.
+  TypedData name{kHostName, reinterpret_cast<unsigned char*>(const_cast<char*>(host)), 0};
+  return verify_session(session, host != nullptr ? &name : nullptr, host != nullptr ? 1 : 0, status,
+                        [&] { return gnutls.verify3(session, host, status); });
 }
 
 template <auto kFunction>

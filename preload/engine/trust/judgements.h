@@ -1,6 +1,6 @@
-// Is the real server to be trusted? The program decides that, where it can be asked: it checks the
-// certificate that we present, and inside that check (openssl.h, gnutls.h) its own store judges the
-// real server's chain too. Here both sides meet: by the certificate that was presented.
+// The program is shown a certificate of ours, and judges the real server: where its TLS library can be asked (openssl.h,
+// gnutls.h), the real server's chain takes the place of ours inside the program's own check. Here both sides meet: by the
+// certificate that was presented.
 //
 // Thread safety: everything from any thread.
 #pragma once
@@ -21,9 +21,11 @@ class Judgements {
 
   /// The real server that a certificate of ours stands for.
   struct Server {
-    std::string name;
-    std::vector<std::string> chain;  ///< DER, its own certificate first; empty: nobody was asked
-    bool is_for_name = true;
+    /// DER, its own certificate first: is judged in place of ours. Empty: ours is, and the session's authority is trusted.
+    std::vector<std::string> chain;
+    std::int64_t recorded_at = 0;  ///< seconds since 1970: what is judged as of then; 0: now
+    /// Signs what is stapled (DER), and is trusted with it where the program trusts the server; empty: nothing is stapled.
+    std::string status_signer;
     bool may_be_asked = false;  ///< later, when there is something to record
   };
   /// Is a chain (DER, the server's own first) trusted? Called in any thread.
@@ -32,7 +34,12 @@ class Judgements {
   /// A program is shown `leaf` (DER).
   void present(const std::string& leaf, Server server) {
     std::lock_guard guard(mutex_);
-    entries_.try_emplace(leaf, Entry{std::move(server), Verdict::kUnknown, false, {}});
+    Entry& entry = entries_[leaf];
+    if (!entry.presented) entry.server = std::move(server);  // whoever has a pointer to it keeps it
+    entry.presented = true;
+    entry.verdict =
+        Verdict::kUnknown;  // of an earlier connection, which may have had other settings
+    entry.accepts_all = false;
   }
   /// nullptr: the certificate is none of ours. Valid for ever.
   const Server* server_of(const std::string& leaf) {
@@ -75,6 +82,16 @@ class Judgements {
     }
     return judge && judge(chain);
   }
+  /// The program's settings say that it goes on whatever its check says.
+  void accepts_all(const std::string& leaf, bool all) {
+    std::lock_guard guard(mutex_);
+    if (auto found = entries_.find(leaf); found != entries_.end()) found->second.accepts_all = all;
+  }
+  bool accepts_all(const std::string& leaf) {
+    std::lock_guard guard(mutex_);
+    auto found = entries_.find(leaf);
+    return found != entries_.end() && found->second.accepts_all;
+  }
   /// The program's own check of `leaf` succeeded.
   void accept(const std::string& leaf) {
     std::lock_guard guard(mutex_);
@@ -93,8 +110,10 @@ class Judgements {
  private:
   struct Entry {
     Server server;
+    bool presented = false;
     Verdict verdict = Verdict::kUnknown;
     bool accepted = false;
+    bool accepts_all = false;
     Judge late_judge;
   };
   std::mutex mutex_;

@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 
 #include <cerrno>
+#include <map>
+#include <mutex>
 #include <vector>
 
 #include "preload/engine/trust/entries.h"
@@ -18,6 +20,7 @@ struct Certificate;
 struct StoreContext;
 struct Stack;
 struct Parameters;
+struct Ssl;
 
 /// The functions of one OpenSSL.
 struct OpenSsl {
@@ -33,22 +36,30 @@ struct OpenSsl {
   int (*init_context)(StoreContext*, Store*, Certificate*, Stack*);
   void (*free_context)(StoreContext*);
   Parameters* (*get_parameters)(StoreContext*);
-  int (*set_parameters)(Parameters*, const Parameters*);
+  unsigned long (*get_flags)(const Parameters*);
+  int (*clear_flags)(Parameters*, unsigned long);
+  void (*set_time)(Parameters*, time_t);
   int (*set_purpose)(StoreContext*, const char*);
-  int (*get_error)(StoreContext*);
-  void (*set_error)(StoreContext*, int);
+  void (*set_cert)(StoreContext*, Certificate*);
+  Stack* (*get_untrusted)(StoreContext*);
+  void (*set_untrusted)(StoreContext*, Stack*);
+  void* (*get_data)(StoreContext*, int);
   Stack* (*new_stack)();
   int (*push)(Stack*, const void*);
   void (*free_stack)(Stack*);
   void (*free_memory)(void*, const char*, int);
   int (*set_mark)();
   int (*pop_to_mark)();
+  // libssl's; nullptr where the object that is asked does not know it.
+  int (*ssl_index)();
+  int (*get_verify_mode)(const Ssl*);
 
   Certificate* authority = nullptr;  ///< the session's; parsed once, which costs more than a check
 };
 
-constexpr int kUnspecified = 1;        // X509_V_ERR_UNSPECIFIED
-constexpr int kHostnameMismatch = 62;  // X509_V_ERR_HOSTNAME_MISMATCH
+constexpr unsigned long kChecksCrls = 0x4 | 0x8;       // X509_V_FLAG_CRL_CHECK, ..._ALL
+constexpr unsigned long kHasOwnTime = 0x2 | 0x200000;  // X509_V_FLAG_USE_CHECK_TIME, ..._NO_...
+constexpr int kVerifyNone = 0;                         // SSL_VERIFY_NONE
 constexpr char kReplaced[] = "X509_verify_cert";
 
 Judgements* the_judgements;
@@ -72,10 +83,14 @@ bool find_all(void* object, OpenSsl& it) {
          find(object, "X509_STORE_CTX_init", it.init_context) &&
          find(object, "X509_STORE_CTX_free", it.free_context) &&
          find(object, "X509_STORE_CTX_get0_param", it.get_parameters) &&
-         find(object, "X509_VERIFY_PARAM_set1", it.set_parameters) &&
+         find(object, "X509_VERIFY_PARAM_get_flags", it.get_flags) &&
+         find(object, "X509_VERIFY_PARAM_clear_flags", it.clear_flags) &&
+         find(object, "X509_VERIFY_PARAM_set_time", it.set_time) &&
          find(object, "X509_STORE_CTX_set_default", it.set_purpose) &&
-         find(object, "X509_STORE_CTX_get_error", it.get_error) &&
-         find(object, "X509_STORE_CTX_set_error", it.set_error) &&
+         find(object, "X509_STORE_CTX_set_cert", it.set_cert) &&
+         find(object, "X509_STORE_CTX_get0_untrusted", it.get_untrusted) &&
+         find(object, "X509_STORE_CTX_set0_untrusted", it.set_untrusted) &&
+         find(object, "X509_STORE_CTX_get_ex_data", it.get_data) &&
          find(object, "OPENSSL_sk_new_null", it.new_stack) &&
          find(object, "OPENSSL_sk_push", it.push) &&
          find(object, "OPENSSL_sk_free", it.free_stack) &&
@@ -85,46 +100,107 @@ bool find_all(void* object, OpenSsl& it) {
 
 // ---- the check ----
 
-/// The real server's chain before the program's store. 0 (X509_V_OK), or why it is not trusted. `like`: whose
-/// parameters hold (the host's name, the purpose, the depth), or nullptr.
-int problem_of_chain(const OpenSsl& it, Store* store, StoreContext* like,
-                     const std::vector<std::string>& chain) {
-  Stack* rest = it.new_stack();
-  std::vector<Certificate*> certificates;
-  for (const std::string& der : chain) {
-    auto* at = reinterpret_cast<const unsigned char*>(der.data());
-    Certificate* certificate = it.read_cert(nullptr, &at, static_cast<long>(der.size()));
+Certificate* read_certificate(const OpenSsl& it, const std::string& der) {
+  auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  return it.read_cert(nullptr, &at, static_cast<long>(der.size()));
+}
+
+/// A chain as the program's OpenSSL has it. Never freed: the program may keep what it saw in a check.
+struct Chain {
+  Certificate* own = nullptr;
+  Stack* rest = nullptr;
+};
+
+Chain read_chain(const OpenSsl& it, const std::vector<std::string>& ders) {
+  Chain chain;
+  chain.rest = it.new_stack();
+  for (const std::string& der : ders) {
+    Certificate* certificate = read_certificate(it, der);
     if (certificate == nullptr) break;
-    if (!certificates.empty()) it.push(rest, certificate);
-    certificates.push_back(certificate);
+    // As libssl gives it to the check: the first is among the rest as well.
+    it.push(chain.rest, certificate);
+    if (chain.own == nullptr) chain.own = certificate;
   }
-  StoreContext* other = it.new_context();
-  int problem = kUnspecified;
-  if (other != nullptr && !certificates.empty() &&
-      it.init_context(other, store, certificates.front(), rest) == 1) {
-    if (like != nullptr) {
-      it.set_parameters(it.get_parameters(other), it.get_parameters(like));
-    } else {
-      it.set_purpose(other, "ssl_server");
-    }
-    problem = it.verify_cert(other) == 1 ? 0 : it.get_error(other);
-  }
-  if (other != nullptr) it.free_context(other);
-  it.free_stack(rest);
-  for (Certificate* certificate : certificates) it.free_cert(certificate);
-  return problem;
+  return chain;
+}
+
+/// Of the server that `leaf` stands for; read once.
+const Chain& chain_of(const OpenSsl& it, const std::string& leaf,
+                      const std::vector<std::string>& ders) {
+  static std::mutex mutex;
+  static auto* chains = new std::map<std::pair<const OpenSsl*, std::string>, Chain>;
+  std::lock_guard guard(mutex);
+  Chain& chain = (*chains)[{&it, leaf}];
+  if (chain.own == nullptr) chain = read_chain(it, ders);
+  return chain;
 }
 
 /// The server is asked when something is to be recorded, long after this handshake: the program's store is
 /// kept for that, for as long as the process lives.
 void judge_later(const OpenSsl& it, const std::string& leaf, Store* store) {
   if (!the_judgements->wants_late_judge(leaf) || it.keep_store(store) != 1) return;
-  the_judgements->set_late_judge(leaf, [&it, store](const std::vector<std::string>& chain) {
+  the_judgements->set_late_judge(leaf, [&it, store](const std::vector<std::string>& ders) {
     it.set_mark();
-    const bool trusted = problem_of_chain(it, store, nullptr, chain) == 0;
+    const Chain chain = read_chain(it, ders);
+    StoreContext* context = it.new_context();
+    bool trusted = false;
+    if (context != nullptr && chain.own != nullptr &&
+        it.init_context(context, store, chain.own, chain.rest) == 1) {
+      it.set_purpose(context, "ssl_server");
+      trusted = it.verify_cert(context) == 1;
+    }
+    if (context != nullptr) it.free_context(context);
     it.pop_to_mark();
     return trusted;
   });
+}
+
+/// The program will not ask for the result.
+bool ignores_result(const OpenSsl& it, StoreContext* context) {
+  if (it.ssl_index == nullptr || it.get_verify_mode == nullptr) return false;
+  auto* ssl = static_cast<const Ssl*>(it.get_data(context, it.ssl_index()));
+  return ssl != nullptr && it.get_verify_mode(ssl) == kVerifyNone;
+}
+
+/// Into the program's own store.
+void trust(const OpenSsl& it, StoreContext* context, Certificate* certificate) {
+  it.set_mark();  // an error only if it is there already
+  if (certificate != nullptr) it.add_cert(it.get_store(context), certificate);
+  it.pop_to_mark();
+}
+
+/// The program's check of the real server.
+int verify_server(const OpenSsl& it, StoreContext* context, const std::string& leaf,
+                  const Judgements::Server& server) {
+  const Chain& chain = chain_of(it, leaf, server.chain);
+  if (chain.own == nullptr) return it.verify_cert(context);
+  Certificate* shown = it.get_cert(context);
+  Stack* untrusted = it.get_untrusted(context);
+  it.set_cert(context, chain.own);
+  it.set_untrusted(context, chain.rest);
+  Parameters* parameters = it.get_parameters(context);
+  if (server.recorded_at != 0 && (it.get_flags(parameters) & kHasOwnTime) == 0)
+    it.set_time(parameters, server.recorded_at);
+  const int result = it.verify_cert(context);
+  it.set_cert(context, shown);
+  it.set_untrusted(context, untrusted);
+  the_judgements->judge(leaf, result == 1);
+  // What is stapled the program checks by itself (OCSP_basic_verify(3)), with its store.
+  if (result == 1 && !server.status_signer.empty()) {
+    Certificate* signer = read_certificate(it, server.status_signer);
+    trust(it, context, signer);
+    it.free_cert(signer);
+  }
+  return result;
+}
+
+/// The program's check of what stands for a server that is an ordinary one.
+int verify_ours(const OpenSsl& it, StoreContext* context, const std::string& leaf) {
+  judge_later(it, leaf, it.get_store(context));
+  // The session's authority takes nothing back.
+  it.clear_flags(it.get_parameters(context), kChecksCrls);
+  trust(it, context, it.authority);
+  return it.verify_cert(context);
 }
 
 int verify(const OpenSsl& it, StoreContext* context) {
@@ -136,21 +212,9 @@ int verify(const OpenSsl& it, StoreContext* context) {
   it.free_memory(bytes, "", 0);
   const Judgements::Server* server = the_judgements->server_of(leaf);
   if (server == nullptr) return it.verify_cert(context);
-  if (!server->chain.empty()) {
-    int problem = problem_of_chain(it, it.get_store(context), context, server->chain);
-    // The program compares the name with our certificate, which has the right one in any case.
-    if (problem == 0 && !server->is_for_name) problem = kHostnameMismatch;
-    the_judgements->judge(leaf, problem == 0);
-    if (problem != 0) {
-      it.set_error(context, problem);
-      return 0;
-    }
-  }
-  judge_later(it, leaf, it.get_store(context));
-  it.set_mark();  // an error only if it is there already
-  if (it.authority != nullptr) it.add_cert(it.get_store(context), it.authority);
-  it.pop_to_mark();
-  const int result = it.verify_cert(context);
+  the_judgements->accepts_all(leaf, ignores_result(it, context));
+  const int result = server->chain.empty() ? verify_ours(it, context, leaf)
+                                           : verify_server(it, context, leaf, *server);
   if (result == 1) the_judgements->accept(leaf);
   return result;
 }
@@ -178,12 +242,16 @@ constexpr Replacement kReplacements[kMostOpenSsls] = {replacement<0>, replacemen
 Replacement replacement_for(void* object) {
   OpenSsl it{};
   if (!find_all(object, it)) return nullptr;
+  find(object, "SSL_get_ex_data_X509_STORE_CTX_idx", it.ssl_index);
+  find(object, "SSL_get_verify_mode", it.get_verify_mode);
   for (int i = 0; i < openssl_count; ++i) {
-    if (openssls[i].verify_cert == it.verify_cert) return kReplacements[i];
+    if (openssls[i].verify_cert != it.verify_cert) continue;
+    if (openssls[i].ssl_index == nullptr) openssls[i].ssl_index = it.ssl_index;
+    if (openssls[i].get_verify_mode == nullptr) openssls[i].get_verify_mode = it.get_verify_mode;
+    return kReplacements[i];
   }
   if (openssl_count == kMostOpenSsls) return nullptr;
-  auto* at = reinterpret_cast<const unsigned char*>(the_authority->data());
-  it.authority = it.read_cert(nullptr, &at, static_cast<long>(the_authority->size()));
+  it.authority = read_certificate(it, *the_authority);
   openssls[openssl_count] = it;
   return kReplacements[openssl_count++];
 }

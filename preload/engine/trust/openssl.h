@@ -1,7 +1,7 @@
-// Certificate checks of a program that has OpenSSL in a shared library. Such a program finds the
-// session's authority in its own store when it checks the certificate that we presented; and where that
-// stands for a real server's, the same store judges the real server's chain first, so that whatever the
-// program trusts (or does not) holds for the server: `curl --cacert` keeps its meaning.
+// Certificate checks of a program that has OpenSSL in a shared library. While recording, the real server's chain takes the place
+// of ours inside the program's check: with its store, its settings, its callbacks, so that result and error are those that it
+// has without the library, and `curl --cacert` keeps its meaning. In replay the program finds the session's authority in
+// its own store; or, where the server was not an ordinary one, the recorded chain, judged as of then.
 //
 // The one function that is replaced is X509_verify_cert, which libssl calls in libcrypto. Not by a symbol
 // of that name, which would have to be there from the start, and would be passed over by objects

@@ -241,6 +241,23 @@ TEST_F(EndingsTest, WhatWasPipelinedByAProgramThatLeftIsSentAndSilent) {
   for (const Interaction& interaction : interactions) EXPECT_EQ(interaction.error, "SILENCE");
 }
 
+TEST_F(EndingsTest, AServerThatClosesBehindAnEarlyAnswerMayStillListen) {
+  Conversation& conversation = open();
+  conversation.from_program("POST /a HTTP/1.1\r\nHost: h.example\r\nContent-Length: 10\r\n\r\nhalf ");
+  upstream();
+  EXPECT_TRUE(conversation.answers_inline());
+  conversation.from_upstream("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno");
+  conversation.upstream_finished();
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_FALSE(conversation.ends_upstream());
+  EXPECT_FALSE(conversation.is_over());
+  conversation.from_program("of it");
+  EXPECT_EQ(upstream(), "of it");
+  auto interactions = recorded();
+  ASSERT_EQ(interactions.size(), 1U);
+  EXPECT_EQ(interactions[0].response.status, 413);
+}
+
 TEST_F(EndingsTest, AProgramThatDidNotWaitAtAllDoesNotMakeASilenceOfWhatComes) {
   for (bool comes : {true, false}) {
     std::filesystem::remove(settings_.cassette);

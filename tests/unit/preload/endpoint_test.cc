@@ -63,7 +63,12 @@ TEST(Endpoint, LeavesOtherProtocolsPortsAlone) {
        {22, 25, 53, 110, 143, 389, 587, 993, 995, 3306, 5432, 6379, 11211, 27017}) {
     EXPECT_TRUE(is_left_alone(port)) << port;
   }
-  for (std::uint16_t port : {80, 443, 8080, 3000, 9200}) EXPECT_FALSE(is_left_alone(port)) << port;
+  for (std::uint16_t port :
+       {465, 563, 636, 989, 990, 992, 994, 3269, 5061, 5223, 5671, 6380, 6697, 8883, 27019}) {
+    EXPECT_TRUE(is_left_alone(port)) << port << ", with TLS from the first byte";
+  }
+  for (std::uint16_t port : {80, 443, 8080, 8443, 3000, 9200})
+    EXPECT_FALSE(is_left_alone(port)) << port;
 }
 
 TEST(Names, MakesUpAnAddressThatStandsForTheName) {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <tuple>
 
 #include "preload/engine/conversation/conversation.h"
 #include "store/cassette.h"
@@ -90,25 +91,39 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
   }
 
   /// A program that checks certificates in its handshake, as most do: its library was brought the
-  /// session's authority, and judges the real server first, with `own_store_`, if it can be asked.
-  RawEnd program(const TlsSession& session = nullptr) {
-    RawOptions options{.name = kName, .version = GetParam(), .session = session.get()};
+  /// session's authority, and judges the real server itself (`own_store_`), if it can be asked.
+  RawEnd program(const TlsSession& session = nullptr, const std::string& alpn = {}) {
+    RawOptions options{
+        .name = kName, .version = GetParam(), .alpn = alpn, .session = session.get()};
     options.check = [](X509_STORE_CTX* context, void* test) {
-      return static_cast<SecureChannelTest*>(test)->check(X509_STORE_CTX_get0_cert(context));
+      return static_cast<SecureChannelTest*>(test)->check(context);
     };
     options.argument = this;
     return RawEnd::client(options);
   }
-  int check(X509* certificate) {
-    if (brought == 0 || !program_trusts_us_) return 0;
-    Owned<X509> authority = from_der(support.api->authority_der());
-    EXPECT_EQ(X509_verify(certificate, X509_get0_pubkey(authority.get())), 1);
-    const std::string leaf = der_of(certificate);
+  int check(X509_STORE_CTX* context) {
+    checked_ = X509_V_ERR_UNSPECIFIED;
+    if (brought == 0) return 0;
+    const std::string leaf = der_of(X509_STORE_CTX_get0_cert(context));
     const Judgements::Server* server = judgements_->server_of(leaf);
     EXPECT_NE(server, nullptr);
-    if (server == nullptr || server->chain.empty() || own_store_ == Verdict::kUnknown) return 1;
-    judgements_->judge(leaf, own_store_ == Verdict::kTrusted);
-    return own_store_ == Verdict::kTrusted ? 1 : 0;
+    if (server == nullptr) return 0;
+    bool good = false;
+    if (!server->chain.empty() && own_store_ != Verdict::kUnknown) {
+      good = own_store_ == Verdict::kTrusted;
+      judgements_->judge(leaf, good);
+    } else {
+      if (program_trusts_us_) {
+        Owned<X509> authority = certificate_of(support.api->authority_der());
+        X509_STORE_add_cert(X509_STORE_CTX_get0_store(context), authority.get());
+      }
+      if (checks_name_)
+        X509_VERIFY_PARAM_set1_host(X509_STORE_CTX_get0_param(context), kName, sizeof kName - 1);
+      good = X509_verify_cert(context) == 1;
+      checked_ = X509_STORE_CTX_get_error(context);
+    }
+    if (good) judgements_->accept(leaf);
+    return good || waives_ ? 1 : 0;
   }
   /// The real one.
   RawEnd server(const std::string& name = kName) {
@@ -185,8 +200,8 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
     SSL_set_alpn_protos(ssl, kHttp2, sizeof kHttp2 - 1);
   }
   static void take_only_rsa(SSL* ssl) {
-    SSL_set_cipher_list(ssl, "ECDHE-RSA-AES128-GCM-SHA256");
-    SSL_set1_sigalgs_list(ssl, "RSA-PSS+SHA256");
+    SSL_set_cipher_list(ssl, "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-SHA:@SECLEVEL=0");
+    SSL_set1_sigalgs_list(ssl, "RSA-PSS+SHA256:RSA+SHA256");
   }
   static void ask_for_no_name(SSL* ssl) { SSL_set_tlsext_host_name(ssl, "h\xff.example"); }
 
@@ -204,27 +219,33 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
     EXPECT_NE(logged().find(reason), std::string::npos) << logged();
   }
 
+  /// Without the entries of certificates.
   std::vector<Interaction> recorded() {
     finish_session();
+    if (!std::filesystem::exists(settings_.cassette)) return {};
     auto cassette = load_cassette(settings_.cassette);
     EXPECT_TRUE(cassette.ok()) << cassette.error().message;
-    return cassette.ok() ? cassette->interactions : std::vector<Interaction>{};
+    if (!cassette.ok()) return {};
+    std::erase_if(cassette->interactions,
+                  [](const Interaction& one) { return !one.uri.starts_with("https://"); });
+    return cassette->interactions;
   }
-  bool recorded_nothing() {
-    finish_session();
-    return !std::filesystem::exists(settings_.cassette);
-  }
+  bool recorded_nothing() { return recorded().empty(); }
 
   std::string logged() const {
     std::ifstream in(folder_ + "/log");
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  /// The connection ended, the program has no answer, and the log says why in one line.
+  /// The connection ended, the program has no answer, and the log says why in one line; nothing where it need not.
   void expect_failed(const RawEnd& program, const std::string& reason) {
     EXPECT_TRUE(conversation_->ends_program());
     EXPECT_TRUE(conversation_->ends_upstream());
     EXPECT_EQ(program.plain, "");
     const std::string log = logged();
+    if (reason.empty()) {
+      EXPECT_EQ(log, "");
+      return;
+    }
     EXPECT_NE(log.find("h.example:443: "), std::string::npos) << log;
     EXPECT_NE(log.find(reason), std::string::npos) << log;
     EXPECT_EQ(log.find('\n'), log.size() - 1) << log;
@@ -236,6 +257,24 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
     EXPECT_EQ(server.plain, "");
     EXPECT_TRUE(recorded_nothing());
   }
+  /// The program refuses what it is shown, with its own error, before it says anything.
+  void expect_refused(RawEnd& program, RawEnd& server, const std::string& reason) {
+    program.send(kGet);
+    run(program, &server);
+    EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
+    expect_nothing_let_out(program, server, reason);
+  }
+  /// A request goes to the server, and its answer to the program and into the cassette.
+  void expect_recorded(RawEnd& program, RawEnd& server) {
+    program.send(kGet);
+    run(program, &server);
+    EXPECT_EQ(server.plain, kGet);
+    server.send(kAnswer);
+    run(program, &server);
+    EXPECT_EQ(program.plain, kAnswer);
+    EXPECT_EQ(recorded().size(), 1U);
+    EXPECT_EQ(logged(), "");
+  }
 
   Settings settings_;
   std::unique_ptr<Deck> deck_;
@@ -245,7 +284,10 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
   std::unique_ptr<Trust> trust_;
   std::unique_ptr<Told> told_;
   bool program_trusts_us_ = true;
+  bool checks_name_ = true;
+  bool waives_ = false;                    ///< goes on whatever its check says
   Verdict own_store_ = Verdict::kUnknown;  ///< kUnknown: it cannot be asked
+  int checked_ = 0;                        ///< X509_V_..., of the certificate that it was shown
   bool reached_server_ = false;
 };
 
@@ -425,38 +467,67 @@ TEST_P(SecureChannelTest, NothingIsLetOutToAnUntrustedServerOnDemand) {
 
 // ---- who is trusted ----
 
-TEST_P(SecureChannelTest, NothingIsLetOutToAnUntrustedServer) {
+TEST_P(SecureChannelTest, ProgramThatRefusesAnUntrustedServerSendsNothing) {
   open();
   RawEnd program = this->program(), server = this->server();
-  program.send(kGet);
-  run(program, &server);
-  expect_failed(program, "CASSETTE_TLS_CA_FILE");
-  expect_failed(program, "CASSETTE_TLS_INSECURE_HOSTS");
-  expect_nothing_let_out(program, server, "the server's certificate is not trusted");
+  expect_refused(program, server, "refuses the server's certificate (unable to");
+  EXPECT_EQ(checked_, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+  EXPECT_NE(logged().find("SSL_CERT_FILE names the file"), std::string::npos) << logged();
 }
 
-TEST_P(SecureChannelTest, NothingIsLetOutToAServerOfAnotherName) {
+TEST_P(SecureChannelTest, ProgramThatWaivesItsCheckIsForwardedAndRecorded) {
+  waives_ = true;
+  open();
+  RawEnd program = this->program(), server = this->server();
+  expect_recorded(program, server);
+  EXPECT_EQ(checked_, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY) << "it was not deceived";
+}
+
+TEST_P(SecureChannelTest, ProgramIsShownWhatTheServerIsLike) {
+  for (bool trusts : {false, true}) {
+    if (trusts) trust_by_file();
+    waives_ = true;
+    open(RecordMode::kAll);
+    RawEnd program = this->program(), server = this->server("another.example");
+    run(program, &server);
+    ASSERT_TRUE(program.is_open());
+    Owned<X509> shown(SSL_get1_peer_certificate(program.ssl()));
+    X509* real = SSL_get_certificate(server.ssl());
+    EXPECT_EQ(X509_NAME_cmp(X509_get_subject_name(shown.get()), X509_get_subject_name(real)), 0);
+    EXPECT_EQ(X509_check_host(shown.get(), "another.example", 0, 0, nullptr), 1);
+    EXPECT_EQ(X509_check_host(shown.get(), kName, 0, 0, nullptr), 0);
+    Owned<X509> authority = certificate_of(support.api->authority_der());
+    EXPECT_EQ(X509_verify(shown.get(), X509_get0_pubkey(authority.get())) == 1, trusts);
+    EXPECT_NE(EVP_PKEY_eq(X509_get0_pubkey(shown.get()), X509_get0_pubkey(real)), 1);
+    EXPECT_EQ(server.plain, "") << "it has not said yet what it thinks of that";
+  }
+}
+
+TEST_P(SecureChannelTest, ProgramThatRefusesAServerOfAnotherNameSendsNothing) {
   trust_by_file();
   open();
   RawEnd program = this->program(), server = this->server("another.example");
-  program.send(kGet);
-  run(program, &server);
-  expect_nothing_let_out(program, server, "it is for another name");
+  expect_refused(program, server, "refuses the server's certificate (it is for another name)");
+  EXPECT_EQ(checked_, X509_V_ERR_HOSTNAME_MISMATCH);
 }
 
-TEST_P(SecureChannelTest, InsecureHostIsNotChecked) {
+TEST_P(SecureChannelTest, ProgramThatAsksForNoNameIsForwardedAndRecorded) {
+  trust_by_file();
+  checks_name_ = false;
+  open();
+  RawEnd program = this->program(), server = this->server("another.example");
+  expect_recorded(program, server);
+  EXPECT_EQ(checked_, X509_V_OK);
+}
+
+TEST_P(SecureChannelTest, InsecureHostGetsAnOrdinaryCertificate) {
   for (const char* name : {kName, "another.example"}) {
     support.insecure = {};
     support.insecure.add(parse_host_pattern("h.example:443"));
     open(RecordMode::kAll);
     RawEnd program = this->program(), server = this->server(name);
-    program.send(kGet);
-    run(program, &server);
-    EXPECT_EQ(server.plain, kGet);
-    server.send(kAnswer);
-    run(program, &server);
-    EXPECT_EQ(program.plain, kAnswer);
-    EXPECT_EQ(recorded().size(), 1U);
+    expect_recorded(program, server);
+    EXPECT_EQ(checked_, X509_V_OK);
   }
 }
 
@@ -466,28 +537,28 @@ TEST_P(SecureChannelTest, AnotherHostBeingInsecureDoesNotHelp) {
   support.insecure.add(parse_host_pattern("h.example:8443"));
   open();
   RawEnd program = this->program(), server = this->server();
-  program.send(kGet);
-  run(program, &server);
-  expect_nothing_let_out(program, server, "the server's certificate is not trusted");
+  expect_refused(program, server, "refuses the server's certificate");
 }
 
 TEST_P(SecureChannelTest, ServerIsTrustedByTheProgramsOwnStore) {
   own_store_ = Verdict::kTrusted;
   open();
   RawEnd program = this->program(), server = this->server();
-  program.send(kGet);
-  run(program, &server);
-  EXPECT_EQ(server.plain, kGet);
-  EXPECT_EQ(logged(), "");
+  expect_recorded(program, server);
 }
 
-TEST_P(SecureChannelTest, OwnStoreDoesNotHelpAServerOfAnotherName) {
+TEST_P(SecureChannelTest, ProgramThatLooksAtTheNameBehindTheHandshakeSendsNothing) {
   own_store_ = Verdict::kTrusted;
   open();
   RawEnd program = this->program(), server = this->server("another.example");
-  program.send(kGet);
   run(program, &server);
-  expect_nothing_let_out(program, server, "it is for another name");
+  ASSERT_TRUE(program.is_open());
+  Owned<X509> shown(SSL_get1_peer_certificate(program.ssl()));
+  EXPECT_EQ(X509_check_host(shown.get(), kName, 0, 0, nullptr), 0);
+  program.close();
+  run(program, &server);
+  EXPECT_TRUE(server.got_close());
+  expect_nothing_let_out(program, server, "closed the TLS connection before it asked for anything");
 }
 
 TEST_P(SecureChannelTest, ProgramThatDistrustsTheServerIsNotOverruled) {
@@ -495,25 +566,38 @@ TEST_P(SecureChannelTest, ProgramThatDistrustsTheServerIsNotOverruled) {
   trust_by_file();
   open();
   RawEnd program = this->program(), server = this->server();
-  program.send(kGet);
-  run(program, &server);
-  EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
-  expect_nothing_let_out(program, server, "does not trust the server's certificate: not recorded");
+  expect_refused(program, server, "");  // it says so itself
+}
+
+TEST_P(SecureChannelTest, ProgramThatDistrustsTheServerMayGoOnAllTheSame) {
+  own_store_ = Verdict::kDistrusted;
+  waives_ = true;
+  open();
+  RawEnd program = this->program(), server = this->server();
+  expect_recorded(program, server);
 }
 
 TEST_P(SecureChannelTest, VerdictBehindTheHandshakeCounts) {
-  open();
-  RawEnd program = this->program(), server = this->server();
-  run(program, &server);
-  ASSERT_TRUE(program.is_open());
-  EXPECT_FALSE(conversation_->ends_program());
-  // As GnuTLS's programs do: the handshake first, then the check, then the request.
-  Owned<X509> leaf(SSL_get1_peer_certificate(program.ssl()));
-  judgements_->judge(der_of(leaf.get()), true);
-  program.send(kGet);
-  run(program, &server);
-  EXPECT_EQ(server.plain, kGet);
-  EXPECT_EQ(logged(), "");
+  // As GnuTLS's programs do: the handshake first, then the check, then the request, or none.
+  waives_ = true;
+  for (bool good : {true, false}) {
+    open(RecordMode::kAll);
+    RawEnd program = this->program(), server = this->server();
+    run(program, &server);
+    ASSERT_TRUE(program.is_open());
+    EXPECT_FALSE(conversation_->ends_program());
+    EXPECT_EQ(server.plain, "");
+    Owned<X509> leaf(SSL_get1_peer_certificate(program.ssl()));
+    judgements_->judge(der_of(leaf.get()), good);
+    if (good) {
+      expect_recorded(program, server);
+      continue;
+    }
+    program.close();
+    run(program, &server);
+    EXPECT_EQ(server.plain, "");
+    EXPECT_EQ(logged(), "") << "it says so itself";
+  }
 }
 
 // ---- programs that do not trust us ----
@@ -523,12 +607,9 @@ TEST_P(SecureChannelTest, ProgramThatTurnsUsDownInRecordingIsNamed) {
   trust_by_file();
   open();
   RawEnd program = this->program(), server = this->server();
-  program.send(kGet);
-  run(program, &server);
-  EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
-  expect_nothing_let_out(program, server, "sslv3 alert certificate unknown");
-  EXPECT_NE(logged().find("does not accept the session's certificate"), std::string::npos);
-  EXPECT_NE(logged().find("ignore-hosts"), std::string::npos);
+  expect_refused(program, server, "does not accept the session's certificate (");
+  EXPECT_NE(logged().find("unknown ca"), std::string::npos) << logged();
+  EXPECT_NE(logged().find("tls-passthrough"), std::string::npos) << logged();
 }
 
 TEST_P(SecureChannelTest, ProgramThatTurnsUsDownInReplayIsNamed) {
@@ -557,16 +638,38 @@ TEST_P(SecureChannelTest, ProgramThatGoesAwayDuringTheHandshakeIsLeftInPeace) {
 
 // ---- servers that fail ----
 
-TEST_P(SecureChannelTest, ServerThatSpeaksNoTlsIsNamed) {
+TEST_P(SecureChannelTest, WhatAServerThatSpeaksNoTlsSaysGoesToTheProgram) {
   trust_by_file();
   Conversation& conversation = open();
   RawEnd program = this->program();
   program.send(kGet);
   run(program, nullptr);
-  conversation.from_upstream("HTTP/1.1 400 Bad Request\r\n\r\n");
-  run(program, nullptr);
-  expect_failed(program, "the server's handshake failed (");
+  const std::string answer = "HTTP/1.1 400 Bad Request\r\n\r\n";
+  conversation.from_upstream(answer.substr(0, 7));
+  conversation.from_upstream(answer.substr(7));
+  EXPECT_EQ(drain(conversation.to_program()), answer);
+  EXPECT_FALSE(conversation.ends_program()) << "more of it may come";
+  conversation.from_upstream("more");
+  EXPECT_EQ(drain(conversation.to_program()), "more");
+  conversation.upstream_finished();
+  expect_failed(program, "the TLS handshake with the server failed (");
   EXPECT_TRUE(recorded_nothing());
+}
+
+TEST_P(SecureChannelTest, ServerThatFailsTheHandshakeFailsItForTheProgram) {
+  // As without the library: its alert, byte for byte.
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  const int other = GetParam() == TLS1_2_VERSION ? TLS1_3_VERSION : TLS1_2_VERSION;
+  SSL_set_min_proto_version(server.ssl(), other);
+  SSL_set_max_proto_version(server.ssl(), other);
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_TRUE(server.failed());
+  EXPECT_EQ(program.error(), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
+  conversation.upstream_finished();
+  expect_nothing_let_out(program, server, "the TLS handshake with the server failed (");
 }
 
 TEST_P(SecureChannelTest, ServerThatClosesDuringTheHandshakeIsNamed) {
@@ -577,7 +680,7 @@ TEST_P(SecureChannelTest, ServerThatClosesDuringTheHandshakeIsNamed) {
   run(program, nullptr);
   conversation.upstream_finished();
   run(program, nullptr);
-  expect_failed(program, "the server closed the connection during the handshake");
+  expect_failed(program, "the server closed the connection during the TLS handshake");
 }
 
 TEST_P(SecureChannelTest, ServerThatCannotBeReachedIsTheProgramsError) {
@@ -638,19 +741,18 @@ TEST_P(SecureChannelTest, ResumedConnectionRecords) {
   EXPECT_EQ(recorded().size(), 1U);
 }
 
-TEST_P(SecureChannelTest, NothingIsLetOutToAnUntrustedServerOfAResumedConnection) {
+TEST_P(SecureChannelTest, ProgramJudgesTheServerOfAConnectionThatItWouldResume) {
   record();
   TlsSession session = replay_once();
   distrust_all();
-  Conversation& conversation = open(RecordMode::kAll);
+  open(RecordMode::kAll);
   RawEnd program = this->program(session), server = this->server();
   program.send(kGet);
   run(program, &server);
   EXPECT_EQ(SSL_session_reused(program.ssl()), 0);  // a recording looks at the server
-  EXPECT_TRUE(conversation.ends_program());
-  EXPECT_EQ(program.plain, "");
+  EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
   EXPECT_EQ(server.plain, "");
-  EXPECT_NE(logged().find("the server's certificate is not trusted"), std::string::npos);
+  expect_failed(program, "refuses the server's certificate");
 }
 
 TEST_P(SecureChannelTest, ResumedConnectionIsJudgedAsTheFirst) {
@@ -740,39 +842,207 @@ TEST_P(SecureChannelTest, ProgramThatSpeaksOnlyHttp2IsTurnedAwayInReplay) {
   expect_turned_away(RecordMode::kNone, offer_only_http2, "offers no HTTP/1.1 within TLS");
 }
 
-TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaIsTurnedAwayInReplay) {
+TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaIsServedInReplay) {
   record();
-  expect_turned_away(RecordMode::kNone, take_only_rsa, "failed: no ");
+  Conversation& conversation = open(RecordMode::kNone);
+  RawEnd program = this->program();
+  take_only_rsa(program.ssl());
+  program.send(kGet);
+  run(program, nullptr);
+  EXPECT_EQ(program.plain, kAnswer);
+  EXPECT_FALSE(conversation.ends_program());
+  EXPECT_EQ(logged(), "");
+  Owned<X509> shown(SSL_get1_peer_certificate(program.ssl()));
+  ASSERT_TRUE(shown);
+  EXPECT_EQ(EVP_PKEY_get_base_id(X509_get0_pubkey(shown.get())), EVP_PKEY_RSA);
 }
 
 TEST_P(SecureChannelTest, NameThatNoCertificateCanHaveIsTurnedAwayInReplay) {
   record();
-  expect_turned_away(RecordMode::kNone, ask_for_no_name, "no certificate can have that name");
+  expect_turned_away(RecordMode::kNone, ask_for_no_name, "no certificate can be like that");
 }
 
-TEST_P(SecureChannelTest, ProgramThatSpeaksOnlyHttp2IsTurnedAwayInRecording) {
-  trust_by_file();
-  expect_turned_away(RecordMode::kOnce, offer_only_http2, "offers no HTTP/1.1 within TLS");
+TEST_P(SecureChannelTest, ProgramThatSpeaksOnlyHttp2IsRelayedInRecording) {
+  Conversation& conversation = open();
+  RawEnd program = this->program();
+  offer_only_http2(program.ssl());
+  const std::string hello = program.take();
+  conversation.from_program(hello);
+  EXPECT_EQ(drain(conversation.to_upstream()), hello);
+  EXPECT_EQ(drain(conversation.to_program()), "");
+  EXPECT_NE(logged().find("HTTP/2 within TLS is not recorded"), std::string::npos) << logged();
 }
 
-TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaIsTurnedAwayInRecording) {
+TEST_P(SecureChannelTest, ProgramThatTakesOnlyRsaRecords) {
   trust_by_file();
-  expect_turned_away(RecordMode::kOnce, take_only_rsa, "failed: no ");
+  open();
+  RawEnd program = this->program();
+  take_only_rsa(program.ssl());
+  ServerFace face;
+  face.names = {kName};
+  const Authority::Identity& rsa = authority_->identity_of(face, 2048);
+  ASSERT_FALSE(rsa.chain.empty());
+  const RawIdentity identity{.chain = {rsa.chain.front().get()}, .key = rsa.key};
+  RawEnd server = RawEnd::server({.identity = &identity, .version = GetParam()});
+  expect_recorded(program, server);
 }
 
-TEST_P(SecureChannelTest, NameThatNoCertificateCanHaveIsTurnedAwayInRecording) {
+TEST_P(SecureChannelTest, ProgramAndServerWithoutACipherInCommonFailAsTheyWould) {
   trust_by_file();
-  expect_turned_away(RecordMode::kOnce, ask_for_no_name, "no certificate can have that name");
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  for (auto [ssl, newer, older] :
+       {std::tuple(program.ssl(), "TLS_CHACHA20_POLY1305_SHA256", "AES128"),
+        std::tuple(server.ssl(), "TLS_AES_128_GCM_SHA256", "AES256")}) {
+    SSL_set_ciphersuites(ssl, newer);
+    SSL_set_cipher_list(ssl, (std::string(older) + ":@SECLEVEL=0").c_str());
+  }
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_TRUE(server.failed());
+  EXPECT_EQ(program.error(), SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE);
+  conversation.upstream_finished();
+  expect_nothing_let_out(program, server, "the TLS handshake with the server failed (");
+}
+
+TEST_P(SecureChannelTest, NameThatNoCertificateCanHaveIsTheServersToRefuse) {
+  trust_by_file();
+  open();
+  RawEnd program = this->program(), server = this->server();
+  ask_for_no_name(program.ssl());
+  program.send(kGet);
+  run(program, &server);
+  EXPECT_EQ(server.plain, kGet);
+  EXPECT_STREQ(SSL_get_servername(server.ssl(), TLSEXT_NAMETYPE_host_name), "h\xff.example");
 }
 
 TEST_P(SecureChannelTest, ProgramThatIsTurnedAwayIsNotSaidToDistrustUs) {
   record();
-  for (auto* change : {offer_only_http2, take_only_rsa, ask_for_no_name}) {
+  for (auto* change : {offer_only_http2, ask_for_no_name}) {
     expect_turned_away(RecordMode::kNone, change, "");
     finish_session();
   }
   EXPECT_EQ(logged().find("does not accept the session's certificate"), std::string::npos)
       << logged();
+}
+
+// ---- another protocol within TLS ----
+
+TEST_P(SecureChannelTest, AnotherProtocolMayEndOneSideOfTls) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  program.send("HELO\n");
+  run(program, &server);
+  ASSERT_EQ(server.plain, "HELO\n");
+  program.close();
+  run(program, &server);
+  EXPECT_TRUE(server.got_close());
+  EXPECT_FALSE(conversation.ends_upstream()) << "the connection itself stays";
+  server.send("still here\n");
+  run(program, &server);
+  server.send("and here\n");
+  run(program, &server);
+  EXPECT_EQ(program.plain, "still here\nand here\n");
+  EXPECT_FALSE(program.got_close());
+  server.close();
+  run(program, &server);
+  EXPECT_TRUE(program.got_close());
+  EXPECT_FALSE(conversation.ends_program());
+  conversation.upstream_finished();
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_EQ(logged().find("closed the TLS connection"), std::string::npos) << logged();
+}
+
+TEST_P(SecureChannelTest, AnotherProtocolMayGoOnWithoutTls) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  program.send("CCC\n");
+  run(program, &server);
+  program.close();
+  conversation.from_program(program.take() + "sent with it, ");
+  conversation.from_program("and behind");
+  const std::string there = drain(conversation.to_upstream());
+  ASSERT_TRUE(there.ends_with("sent with it, and behind")) << there.size();
+  server.give(there.substr(0, there.size() - 24));
+  EXPECT_TRUE(server.got_close());
+  server.close();
+  conversation.from_upstream(server.take() + "back");
+  conversation.from_upstream(" again");
+  const std::string back = drain(conversation.to_program());
+  ASSERT_TRUE(back.ends_with("back again")) << back.size();
+  program.give(back.substr(0, back.size() - 10));
+  EXPECT_TRUE(program.got_close());
+  EXPECT_TRUE(conversation.wants_program());
+  conversation.program_finished();
+  EXPECT_TRUE(conversation.ends_upstream());
+  EXPECT_FALSE(conversation.ends_program());
+  conversation.upstream_finished();
+  EXPECT_TRUE(conversation.ends_program());
+}
+
+TEST_P(SecureChannelTest, EndWithoutAWordOfTlsIsPassedOnAsOne) {
+  trust_by_file();
+  Conversation& conversation = open();
+  RawEnd program = this->program(), server = this->server();
+  program.send("HELO\n");
+  run(program, &server);
+  server.send("cut sh");
+  run(program, &server);
+  conversation.upstream_finished();
+  run(program, &server);
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_FALSE(program.got_close());
+  conversation.program_finished();
+  run(program, &server);
+  EXPECT_TRUE(conversation.ends_upstream());
+  EXPECT_FALSE(server.got_close());
+}
+
+TEST_P(SecureChannelTest, ServerWithinTlsMaySpeakFirst) {
+  trust_by_file();
+  for (bool behind_cassette : {false, true}) {
+    if (behind_cassette) record();
+    Conversation& conversation = open();
+    RawEnd program = this->program(), server = this->server();
+    run(program, &server);
+    if (behind_cassette) {
+      EXPECT_EQ(conversation.patience(), 3'000'000'000);
+      EXPECT_FALSE(reached_server_);
+      conversation.deadline_passed();
+      run(program, &server);
+    }
+    EXPECT_EQ(conversation.patience(), 0);
+    server.send("220 welcome\n");
+    run(program, &server);
+    EXPECT_EQ(program.plain, "220 welcome\n");
+    program.send("QUIT\n");
+    run(program, &server);
+    EXPECT_EQ(server.plain, "QUIT\n");
+    finish_session();
+  }
+}
+
+TEST_P(SecureChannelTest, ProgramThatSpeaksHttpAfterAllNeedsNoServer) {
+  record();
+  for (bool trusted : {true, false}) {
+    if (!trusted) distrust_all();
+    Conversation& conversation = open();
+    RawEnd program = this->program(), server = this->server();
+    run(program, nullptr);
+    conversation.deadline_passed();
+    run(program, &server);
+    EXPECT_TRUE(server.is_open());
+    EXPECT_EQ(conversation.lets_upstream_go(), !trusted);
+    program.send(kGet);
+    run(program, nullptr);
+    EXPECT_EQ(program.plain, kAnswer);
+    EXPECT_EQ(conversation.lets_upstream_go(), trusted);
+    EXPECT_EQ(server.plain, "");
+    EXPECT_EQ(conversation.reset_error(), 0);
+    finish_session();
+  }
 }
 
 // ---- what is not handled ----
@@ -793,9 +1063,9 @@ TEST_P(SecureChannelTest, WithoutTheTlsObjectNothingIsLetOut) {
 }
 
 INSTANTIATE_TEST_SUITE_P(SecureChannel, SecureChannelTest,
-                         ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
+                         ::testing::Values(TLS1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION),
                          [](const ::testing::TestParamInfo<int>& info) {
-                           return info.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
+                           return "Tls1" + std::to_string(info.param - TLS1_VERSION);
                          });
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "parser/client_hello.h"
 #include "preload/tls/authority.h"
 #include "preload/tls/stream.h"
 #include "preload/tls_api.h"
@@ -48,16 +49,18 @@ class TlsTest : public ::testing::Test {
   std::string folder_;
 };
 
-inline std::string der_of(const X509* certificate) {
-  unsigned char* bytes = nullptr;
-  const int size = i2d_X509(certificate, &bytes);
-  std::string der(reinterpret_cast<char*>(bytes), size > 0 ? static_cast<std::size_t>(size) : 0);
-  OPENSSL_free(bytes);
-  return der;
+/// What a server of that name shows, whose certificate is signed by the authority.
+inline const Authority::Identity& identity_of(Authority& authority, const std::string& name) {
+  ServerFace face;
+  face.names = {name};
+  return authority.identity_of(face, /*rsa_bits=*/0);
 }
-inline Owned<X509> from_der(const std::string& der) {
-  auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  return Owned<X509>(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+
+/// What a client says whose first flight that is.
+inline ClientHello read_hello(std::string_view flight) {
+  ClientHelloReader reader;
+  EXPECT_EQ(reader.feed(flight), ClientHelloReader::State::kComplete);
+  return reader.hello();
 }
 
 /// One of the library's ends.
@@ -88,14 +91,22 @@ struct FreeTlsSession {
 /// What a client keeps of a connection, to resume it with another one.
 using TlsSession = std::unique_ptr<SSL_SESSION, FreeTlsSession>;
 
+/// What an end shows.
+struct RawIdentity {
+  std::vector<X509*> chain;  ///< its own certificate first
+  EVP_PKEY* key = nullptr;
+};
+
 /// How an end that is not ours is made. Each has its own SSL_CTX.
 struct RawOptions {
-  std::string name = {};              ///< a client's SNI; a server's certificate
-  const Authority* trusts = nullptr;  ///< a client's; nullptr: it does not check
-  Authority* signer = nullptr;        ///< of a server's certificate
-  int version = TLS1_3_VERSION;       ///< and no other
-  std::string alpn = {};              ///< as on the wire; empty: none is offered
-  SSL_SESSION* session = nullptr;     ///< to be resumed
+  std::string name = {};                  ///< a client's SNI; a server's certificate
+  const Authority* trusts = nullptr;      ///< a client's; nullptr: it does not check
+  Authority* signer = nullptr;            ///< of a server's certificate
+  const RawIdentity* identity = nullptr;  ///< instead of that
+  int version = TLS1_3_VERSION;           ///< and no other
+  int least_version = 0;                  ///< but from this one on; 0: that alone
+  std::string alpn = {};                  ///< as on the wire; empty: none is offered, or chosen
+  SSL_SESSION* session = nullptr;         ///< to be resumed
   /// Takes the place of a client's check of the certificate: 1 accepts it.
   int (*check)(X509_STORE_CTX* context, void* argument) = nullptr;
   void* argument = nullptr;
@@ -155,15 +166,17 @@ class RawEnd {
   RawEnd(const RawOptions& options, const SSL_METHOD* method) : context_(SSL_CTX_new(method)) {
     SSL_CTX* context = context_.get();
     const bool is_server = method == TLS_server_method();
-    if (options.version < TLS1_2_VERSION) SSL_CTX_set_security_level(context, 0);
-    SSL_CTX_set_min_proto_version(context, options.version);
+    const int least = options.least_version != 0 ? options.least_version : options.version;
+    if (least < TLS1_2_VERSION) SSL_CTX_set_security_level(context, 0);
+    SSL_CTX_set_min_proto_version(context, least);
     SSL_CTX_set_max_proto_version(context, options.version);
     if (is_server) {
-      EXPECT_EQ(SSL_CTX_use_certificate(context, options.signer->leaf({options.name}, "")), 1);
-      EXPECT_EQ(SSL_CTX_use_PrivateKey(context, options.signer->leaf_key()), 1);
+      show(options);
+      alpn_ = std::make_unique<std::string>(options.alpn);
+      SSL_CTX_set_alpn_select_cb(context, choose, alpn_.get());
     }
     if (options.trusts != nullptr) {
-      Owned<X509> root = from_der(options.trusts->der());
+      Owned<X509> root = certificate_of(options.trusts->der());
       X509_STORE_add_cert(SSL_CTX_get_cert_store(context), root.get());
       SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
     }
@@ -171,8 +184,10 @@ class RawEnd {
       SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
       SSL_CTX_set_cert_verify_callback(context, options.check, options.argument);
     }
-    SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(options.alpn.data()),
-                            static_cast<unsigned>(options.alpn.size()));
+    if (!is_server) {
+      SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(options.alpn.data()),
+                              static_cast<unsigned>(options.alpn.size()));
+    }
     ssl_.reset(SSL_new(context));
     in_ = BIO_new(BIO_s_mem());
     out_ = BIO_new(BIO_s_mem());
@@ -188,6 +203,36 @@ class RawEnd {
     if (options.session != nullptr) SSL_set_session(ssl_.get(), options.session);
   }
 
+  void show(const RawOptions& options) {
+    RawIdentity identity;
+    if (options.identity != nullptr) {
+      identity = *options.identity;
+    } else {
+      const Authority::Identity& made = identity_of(*options.signer, options.name);
+      ASSERT_FALSE(made.chain.empty());
+      identity = {.chain = {made.chain.front().get()}, .key = made.key};
+    }
+    ASSERT_EQ(SSL_CTX_use_certificate(context_.get(), identity.chain.front()), 1);
+    ASSERT_EQ(SSL_CTX_use_PrivateKey(context_.get(), identity.key), 1);
+    for (std::size_t i = 1; i < identity.chain.size(); ++i)
+      ASSERT_EQ(SSL_CTX_add1_chain_cert(context_.get(), identity.chain[i]), 1);
+  }
+
+  /// The server's first of those that the client offers, too.
+  static int choose(SSL*, const unsigned char** out, unsigned char* size,
+                    const unsigned char* offered, unsigned length, void* argument) {
+    const auto& own = *static_cast<const std::string*>(argument);
+    unsigned char* chosen = nullptr;
+    if (own.empty() ||
+        SSL_select_next_proto(&chosen, size, reinterpret_cast<const unsigned char*>(own.data()),
+                              static_cast<unsigned>(own.size()), offered,
+                              length) != OPENSSL_NPN_NEGOTIATED) {
+      return SSL_TLSEXT_ERR_NOACK;
+    }
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+  }
+
   void note(int result) {
     if (result > 0) return;
     const int why = SSL_get_error(ssl_.get(), result);
@@ -197,6 +242,7 @@ class RawEnd {
     }
   }
 
+  std::unique_ptr<std::string> alpn_;  ///< a server's; where it is stays the same
   Owned<SSL_CTX> context_;
   Owned<SSL> ssl_;
   BIO* in_ = nullptr;   ///< the SSL object's

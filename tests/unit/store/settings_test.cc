@@ -189,6 +189,8 @@ TEST_F(SettingsTest, EveryVariableHasAnEffect) {
          return own != nullptr && own->certificate_file == "/etc/own.pem" &&
                 own->key_file == "/etc/own.pem";
        }},
+      {"CASSETTE_TLS_PASSTHROUGH", "*.pinned.test:443",
+       [](const Settings& s) { return s.tls_passthrough.contains("a.pinned.test", 443); }},
       {"CASSETTE_LOG", "off", [](const Settings& s) { return s.log_level == LogLevel::kOff; }},
       {"CASSETTE_LOG", "info:/tmp/a:b.log",
        [](const Settings& s) {
@@ -350,6 +352,7 @@ TEST_F(SettingsTest, ABadValueIsAnErrorThatNamesVariableValueAndWhatIsAllowed) {
       {"CASSETTE_LOG", "info:"},
       {"CASSETTE_TEMPLATE", "common"},
       {"CASSETTE_TLS_INSECURE_HOSTS", "a.test:x"},
+      {"CASSETTE_TLS_PASSTHROUGH", "https://a.test"},
       {"CASSETTE_FILTER_HEADERS", "+X-Trace-Id"},
       {"CASSETTE_FILTER_HEADERS", "X-A,=X-B"},
       {"CASSETTE_FILTER_HEADERS", "X Trace"},
