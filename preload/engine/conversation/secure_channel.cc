@@ -292,13 +292,11 @@ bool SecureChannel::is_trusted() const {
 /// What a replay has to show: a server that this program, or another one, would not have taken for an ordinary one.
 void SecureChannel::note_server() {
   if (!client_ || client_->chain().empty() || is_insecure() || std::exchange(noted_, true)) return;
-  const bool trusted = is_trusted();
-  const std::shared_ptr<Player> player = deck_.current();
-  if (trusted && verdict_.is_in_time && !verdict_.names.empty() &&
-      player->certificate_of(name(), terms_.port).certificate.chain.empty()) {
-    return;
-  }
-  player->record_certificate(name(), terms_.port, {.chain = client_->chain(), .trusted = trusted});
+  ServerCertificate certificate;
+  certificate.trusted = is_trusted();
+  const bool is_ordinary = certificate.trusted && verdict_.is_in_time && !verdict_.names.empty();
+  if (!is_ordinary) certificate.chain = client_->chain();  // none takes away what was recorded once
+  deck_.current()->record_certificate(name(), terms_.port, std::move(certificate));
 }
 
 // --- ends ------------------------------------------------------------------------------------------
