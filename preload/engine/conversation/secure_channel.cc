@@ -309,7 +309,7 @@ void SecureChannel::program_turned_us_down() {
     tell(LogLevel::kError, program +
                                " offers no HTTP/1.1 within TLS, and HTTP/2 is not handled; "
                                "ignore-hosts lets the host through, unrecorded");
-  } else if (verdict == Verdict::kDistrusted) {
+  } else if (verdict == Verdict::kDistrusted || refuses_what_was_recorded()) {
     tell(LogLevel::kInfo, program + " refuses the server's certificate");
   } else if (server_->refusal() != TlsServerStream::Refusal::kCertificate) {
     tell(LogLevel::kWarn, "the TLS handshake with " + program + " failed: " + server_->problem());
@@ -330,7 +330,8 @@ void SecureChannel::program_turned_us_down() {
 /// changed their mind.
 void SecureChannel::program_lost_interest() {
   note_server();
-  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted) return;
+  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted || refuses_what_was_recorded())
+    return;
   const std::string closed = std::string(program_invocation_short_name) +
                              " closed the TLS connection before it asked for anything; if ";
   constexpr char kPinned[] =
