@@ -53,12 +53,11 @@ void SecureChannel::from_program(std::string_view bytes) {
     return;
   }
   server_->receive(bytes, plain_);
-  if (!heard_ && !plain_.empty()) {
-    heard_ = true;
-    note_server();
-  }
+  heard_ = heard_ || !plain_.empty();
   go_on();
   pass_plain();
+  // What is relayed is not replayed.
+  if (heard_ && inner_ && inner_->settled() && !relays()) note_server();
   if (broken_ && inner_ && broken_->alert != 0) end_broken();
   if (failed_ || server_->state() != State::kClosed) return;
   program_closes();
@@ -355,13 +354,11 @@ bool SecureChannel::is_trusted() const {
 /// What a replay has to show: a server that this program, or another one, would not have taken for an ordinary one.
 void SecureChannel::note_server() {
   if (!client_ || client_->chain().empty() || is_insecure() || std::exchange(noted_, true)) return;
-  const bool trusted = is_trusted();
-  const std::shared_ptr<Player> player = deck_.current();
-  if (trusted && verdict_.is_in_time && !verdict_.names.empty() &&
-      player->certificate_of(name(), terms_.port).certificate.chain.empty()) {
-    return;
-  }
-  player->record_certificate(name(), terms_.port, {.chain = client_->chain(), .trusted = trusted});
+  ServerCertificate certificate;
+  certificate.trusted = is_trusted();
+  const bool is_ordinary = certificate.trusted && verdict_.is_in_time && !verdict_.names.empty();
+  if (!is_ordinary) certificate.chain = client_->chain();  // none takes away what was recorded once
+  deck_.current()->record_certificate(name(), terms_.port, std::move(certificate));
 }
 
 // --- ends ------------------------------------------------------------------------------------------
@@ -375,7 +372,7 @@ void SecureChannel::program_turned_us_down() {
     tell(LogLevel::kError, program +
                                " offers no HTTP/1.1 within TLS, and HTTP/2 is not handled; "
                                "ignore-hosts lets the host through, unrecorded");
-  } else if (verdict == Verdict::kDistrusted) {
+  } else if (verdict == Verdict::kDistrusted || refuses_what_was_recorded()) {
     tell(LogLevel::kInfo, program + " refuses the server's certificate");
   } else if (server_->refusal() != TlsServerStream::Refusal::kCertificate) {
     tell(LogLevel::kWarn, "the TLS handshake with " + program + " failed: " + server_->problem());
@@ -396,10 +393,10 @@ void SecureChannel::program_turned_us_down() {
 /// changed their mind.
 void SecureChannel::program_lost_interest() {
   note_server();
-  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted) return;
-  const std::string program = program_invocation_short_name;
-  const std::string closed =
-      program + " closed the TLS connection before it asked for anything; if ";
+  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted || refuses_what_was_recorded())
+    return;
+  const std::string closed = std::string(program_invocation_short_name) +
+                             " closed the TLS connection before it asked for anything; if ";
   constexpr char kPinned[] =
       "it has pinned the server's certificate, tls-passthrough lets the host through, unrecorded";
   if (support_.judgements->accepted(leaf_)) {

@@ -106,6 +106,8 @@ class SecureChannel final : public Channel {
   bool is_as_good_as_shown() const;
   bool is_trusted() const;
   void note_server();
+  /// A server that some program would not have.
+  bool refuses_what_was_recorded() const { return !client_ && !shown_.empty(); }
   void program_turned_us_down();
   void program_lost_interest();
   void fail(const std::string& problem);
