@@ -216,6 +216,8 @@ void SecureChannel::show_recorded() {
                                        : shown_;
     // One that some program did not trust is judged by each.
     if (!certificate.trusted) server.chain = shown_;
+    // Nor does it trust whoever would sign what is stapled, and a program that looks at that would be told so.
+    face.has_status = certificate.trusted;
     server.recorded_at = face.recorded_at;
   }
   show(face, std::move(server));
@@ -282,7 +284,8 @@ void SecureChannel::server_failed() {
        (inner_ ? "the server broke TLS off (" : "the TLS handshake with the server failed (") +
            client_->problem() + ")");
   tell_of_certificate();
-  break_off({.alert = client_->alert(), .error = 0});
+  const int alert = client_->alert();
+  break_off({.alert = alert, .error = inner_ && alert == 0 ? ECONNRESET : 0});
 }
 
 /// The program hears of it when it has got as far as it would have got with that server.
@@ -331,7 +334,7 @@ void SecureChannel::end_broken() {
     reset_error_ = broken_->error;
     failed_ = true;
   } else if (broken_->error != 0) {
-    inner_->upstream_failed(broken_->error);
+    inner_->upstream_failed(broken_->error, /*told=*/client_->state() == State::kFailed);
   } else if (broken_->alert == 0) {
     inner_->upstream_finished();
   } else if (inner_->exchanging() || inner_->relays()) {
