@@ -15,7 +15,7 @@
 
 namespace cassette {
 
-inline constexpr int kTlsVersion = 4;
+inline constexpr int kTlsVersion = 5;
 
 struct ClientHello;  // parser/client_hello.h
 
@@ -85,8 +85,10 @@ class TlsStream {
   virtual State receive(std::string_view bytes, std::string& plain) = 0;
   /// Plain text for the peer. Before the handshake is over it waits.
   virtual void send(std::string_view plain) = 0;
-  /// Says to the peer that no more comes.
+  /// Says to the peer that no more comes. It may still send (RFC 8446 section 6.1).
   virtual void close() = 0;
+  /// What the peer sent behind its saying so is no TLS any more; appended to `bytes`, once.
+  virtual void take_rest(std::string& bytes) = 0;
   /// Ends the connection with a fatal alert, whatever the state.
   virtual void fail(std::string_view problem) = 0;
   /// Bytes for the peer since the last call are appended.

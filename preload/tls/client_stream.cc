@@ -21,6 +21,7 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
     offer_versions(hello);
     offer_ciphers(hello);
     offer_protocols(hello);
+    if (hello.post_handshake_auth) SSL_set_post_handshake_auth(ssl_.get(), 1);
     if (hello.status_request) SSL_set_tlsext_status_type(ssl_.get(), TLSEXT_STATUSTYPE_ocsp);
     SSL_set_cert_cb(ssl_.get(), asked_for_certificate, this);
     go_on();

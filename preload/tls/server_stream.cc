@@ -208,7 +208,9 @@ Owned<SSL_CTX> make_server_context(const Authority& authority) {
   SSL_CTX_set_cipher_list(context.get(), "ALL:!aNULL");
   SSL_CTX_set_dh_auto(context.get(), 1);
   SSL_CTX_set_min_proto_version(context.get(), TLS1_VERSION);
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  // A program that renegotiates has a server that lets it.
+  SSL_CTX_set_options(context.get(),
+                      SSL_OP_ALLOW_CLIENT_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
   // Sessions are resumed by tickets alone, which work in every process.
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);

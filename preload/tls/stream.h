@@ -28,11 +28,12 @@ class MemoryStream : public Interface {
     }
     go_on();
     read(plain);
+    if (!waiting_.empty()) write_waiting();
     return state_;
   }
 
   void send(std::string_view plain) override {
-    if (state_ == State::kHandshaking) {
+    if (state_ == State::kHandshaking || !waiting_.empty()) {
       waiting_.append(plain);
     } else if (state_ != State::kFailed) {
       write(plain);
@@ -41,6 +42,8 @@ class MemoryStream : public Interface {
 
   void close() override {
     if (state_ != State::kOpen && state_ != State::kClosed) return;
+    // A second call would wait for the peer's end, and take its data for an error.
+    if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) return;
     clear_errors();
     SSL_shutdown(ssl_.get());
   }
@@ -56,6 +59,14 @@ class MemoryStream : public Interface {
     state_ == State::kHandshaking ? SSL_do_handshake(ssl_.get()) : SSL_read(ssl_.get(), &byte, 1);
     ERR_clear_error();
     failed(problem);
+  }
+
+  void take_rest(std::string& bytes) override {
+    if (state_ != State::kClosed) return;
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(in_, &data);
+    if (size > 0) bytes.append(data, static_cast<std::size_t>(size));
+    (void)BIO_reset(in_);
   }
 
   void take_output(std::string& bytes) override {
@@ -136,12 +147,18 @@ class MemoryStream : public Interface {
     }
   }
 
-  // Memory takes everything: what SSL_write() does not take is an error.
+  // Memory takes everything: what SSL_write() does not take is an error, or waits for the end of a renegotiation.
   void write(std::string_view plain) {
     if (plain.empty()) return;
     clear_errors();
     std::size_t written = 0;
-    if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) openssl_failed();
+    const int result = SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written);
+    if (result == 1) return;
+    if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ) {
+      waiting_.append(plain);
+    } else {
+      openssl_failed();
+    }
   }
 
   void write_waiting() {
@@ -158,7 +175,7 @@ class MemoryStream : public Interface {
   BIO* out_ = nullptr;  ///< the SSL object's
   State state_ = State::kHandshaking;
   std::string problem_;
-  std::string waiting_;  ///< plain text that came before the handshake was over
+  std::string waiting_;  ///< plain text that came before a handshake was over
 };
 
 /// An ALPN name of what we speak (RFC 7301 section 6).

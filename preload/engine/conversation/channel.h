@@ -25,7 +25,8 @@ class Channel {
   virtual void upstream_failed(int error) = 0;
   virtual void deadline_passed() = 0;
 
-  virtual bool lets_upstream_go() { return false; }
+  virtual bool lets_upstream_go() = 0;
+  virtual bool awaits_greeting() const = 0;
 
   /// Moves what is due to both sides.
   virtual void pump(Output& to_program, Output& to_upstream, Output::Time now) = 0;

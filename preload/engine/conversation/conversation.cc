@@ -5,8 +5,8 @@
 #include <cstring>
 #include <utility>
 
-#include "preload/engine/clock.h"
 #include "parser/client_hello.h"
+#include "preload/engine/clock.h"
 #include "store/player/request_note.h"
 
 namespace cassette {

@@ -87,7 +87,10 @@ class Conversation {
   /// The server's connection is needed from now on: bytes are to go there, or it is to speak first.
   bool needs_upstream() const { return !to_upstream_.empty() || greeting_ == Greeting::kAwaited; }
   /// For the latter alone.
-  bool awaits_greeting() const { return greeting_ == Greeting::kAwaited && to_upstream_.empty(); }
+  bool awaits_greeting() const {
+    return channel_ ? channel_->awaits_greeting()
+                    : greeting_ == Greeting::kAwaited && to_upstream_.empty();
+  }
   /// True once when a connection to the server that was made for its greeting is of no use: it is to be ended, not a byte was
   /// sent on it. Another may be needed later.
   bool lets_upstream_go();
@@ -108,6 +111,8 @@ class Conversation {
   /// first line that stays incomplete is another protocol; a program that sends nothing waits for a server that
   /// speaks first, and would wait for ever where nobody is connected to it.
   std::int64_t patience() const;
+  /// What either side says goes to the other as it is.
+  bool relays() const { return phase_ == Phase::kRelay; }
   /// A forwarded request has not got its whole response yet.
   bool exchanging() const;
 

@@ -21,9 +21,8 @@ constexpr std::int64_t kSilencePatience = 3'000'000'000;
 
 }  // namespace
 
-/// Within TLS the server would have to be trusted first.
 bool Conversation::may_await_greeting() const {
-  return terms_.may_relay && terms_.policy != UpstreamPolicy::kAtConnect && !terms_.within_tls;
+  return terms_.may_relay && terms_.policy != UpstreamPolicy::kAtConnect;
 }
 
 bool Conversation::speaks_http() const { return player_->answers_for(terms_.host, terms_.port); }

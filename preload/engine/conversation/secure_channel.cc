@@ -48,23 +48,30 @@ SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSup
 
 void SecureChannel::from_program(std::string_view bytes) {
   if (failed_) return;
+  if (relays() && server_->state() == State::kClosed) {
+    rest_of_program_.append(bytes);
+    return;
+  }
   server_->receive(bytes, plain_);
   if (!heard_ && !plain_.empty()) {
     heard_ = true;
     note_server();
   }
   go_on();
-  if (failed_) return;
-  if (inner_ && !plain_.empty()) {
-    std::string plain = std::exchange(plain_, {});
-    inner_->from_program(plain);
-  }
-  if (server_->state() == State::kClosed) program_finished();
+  pass_plain();
+  if (failed_ || server_->state() != State::kClosed) return;
+  program_closes();
+  if (relays()) server_->take_rest(rest_of_program_);
 }
 
 void SecureChannel::program_finished() {
+  program_ended_ = true;
+  if (!relays()) program_closes();
+}
+
+void SecureChannel::program_closes() {
   if (std::exchange(program_closed_, true) || failed_) return;
-  if (!heard_ && !leaf_.empty()) program_lost_interest();
+  if (!heard_ && !relays() && !leaf_.empty()) program_lost_interest();
   if (inner_) {
     inner_->program_finished();
   } else {
@@ -78,28 +85,45 @@ void SecureChannel::program_gone(bool closed) {
 
 void SecureChannel::program_exits() {
   if (inner_) inner_->program_exits();
-  if (!failed_ && !heard_ && !leaf_.empty()) program_lost_interest();
+  if (!failed_ && !heard_ && !relays() && !leaf_.empty()) program_lost_interest();
 }
 
 void SecureChannel::from_upstream(std::string_view bytes) {
   if (passes_failure_) raw_.append(bytes);
   if (failed_ || !client_) return;
+  if (relays() && client_->state() == State::kClosed) {
+    rest_of_upstream_.append(bytes);
+    return;
+  }
   const bool opens = client_->state() == State::kHandshaking;
   if (opens && !inner_ && raw_.size() < kLongestFlight) raw_.append(bytes);
   const State state = client_->receive(bytes, early_);
   if (state == State::kFailed) return server_failed();
   if (opens && state != State::kHandshaking) server_opened();
   go_on();
-  if (failed_) return;
-  if (inner_ && !early_.empty()) {
-    std::string plain = std::exchange(early_, {});
-    inner_->from_upstream(plain);
-  }
-  if (state == State::kClosed) upstream_finished();
+  pass_plain();
+  if (failed_ || state != State::kClosed) return;
+  upstream_closes();
+  if (relays()) client_->take_rest(rest_of_upstream_);
 }
 
 void SecureChannel::upstream_finished() {
-  if (passes_failure_) passes_failure_ = false;
+  passes_failure_ = false;
+  upstream_ended_ = true;
+  if (!relays()) upstream_closes();
+}
+
+/// What either side has said while the program's handshake was not over.
+void SecureChannel::pass_plain() {
+  if (failed_ || !inner_) return;
+  if (!plain_.empty()) inner_->from_program(std::exchange(plain_, {}));
+  if (!early_.empty()) inner_->from_upstream(std::exchange(early_, {}));
+  if (!std::exchange(closes_early_, false)) return;
+  const bool is_cut = relays() && client_->state() != State::kClosed;
+  if (!is_cut) upstream_closes();
+}
+
+void SecureChannel::upstream_closes() {
   if (failed_) return;
   if (inner_) {
     inner_->upstream_finished();
@@ -107,8 +131,7 @@ void SecureChannel::upstream_finished() {
     tell(LogLevel::kWarn, "the server closed the connection during the TLS handshake");
     failed_ = true;
   } else {
-    server_->close();
-    idle_closed_ = true;
+    closes_early_ = true;
   }
 }
 
@@ -210,10 +233,14 @@ void SecureChannel::server_opened() {
   may_send_ = is_as_good_as_shown();
   note_server();
   if (may_send_) return;
-  fail(
+  const std::string problem =
       "the server's certificate is not trusted (" + verdict_.problem +
       "); CASSETTE_TLS_CA_FILE names further authorities, CASSETTE_TLS_INSECURE_HOSTS hosts that are not "
-      "checked");
+      "checked";
+  if (!inner_->awaits_greeting()) return fail(problem);
+  // The program may speak HTTP yet, and be answered without that server.
+  tell(LogLevel::kWarn, problem);
+  inner_->upstream_failed(ECONNABORTED, /*told=*/true);
 }
 
 bool SecureChannel::is_as_good_as_shown() const {
@@ -325,6 +352,27 @@ void SecureChannel::tell(LogLevel level, const std::string& message) const {
   if (support_.told->first(line)) log(level, line);
 }
 
+bool SecureChannel::ends_program() const {
+  if (failed_) return !passes_failure_;
+  if (!inner_ || !inner_->to_program().empty()) return false;
+  return relays() ? upstream_ended_ && rest_of_upstream_.empty() : inner_->ends_program();
+}
+
+bool SecureChannel::ends_upstream() const {
+  if (failed_) return true;
+  if (!inner_) return false;
+  if (relays()) return program_ended_ && rest_of_program_.empty() && !inner_->needs_upstream();
+  return inner_->ends_upstream() && (!client_ || upstream_closed_);
+}
+
+/// What was said to it is of TLS alone.
+bool SecureChannel::lets_upstream_go() {
+  if (!inner_ || !inner_->lets_upstream_go()) return false;
+  client_.reset();
+  may_send_ = upstream_closed_ = false;
+  return true;
+}
+
 /// After an alert comes the end of the stream.
 int SecureChannel::reset_error() const {
   if (failed_) return reset_error_;
@@ -355,9 +403,11 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
   }
   if (failed_) bytes.swap(raw_);
   server_->take_output(bytes);
+  if (relays() && inner_->ends_program()) bytes.append(std::exchange(rest_of_upstream_, {}));
   to_program.add_copy(bytes);
   bytes.clear();
   if (client_) client_->take_output(bytes);
+  if (upstream_closed_) bytes.append(std::exchange(rest_of_program_, {}));
   to_upstream.add_copy(bytes);
 }
 

@@ -11,6 +11,9 @@
 //
 // Where the server is only asked when there is something to record, it must be as good as what the program was shown.
 //
+// Another protocol than HTTP within is relayed with all that belongs to TLS: an end of one direction is one for the other
+// side too, and what follows on the same connection without TLS goes there as it is.
+//
 // Not thread-safe: the connection's lock is held around every call.
 #pragma once
 
@@ -63,22 +66,25 @@ class SecureChannel final : public Channel {
   void pump(Output& to_program, Output& to_upstream, Output::Time now) override;
   Output::Time next_due() const override { return inner_ ? inner_->next_due() : 0; }
 
-  bool ends_program() const override {
-    return (failed_ && !passes_failure_) || idle_closed_ ||
-           (inner_ && inner_->ends_program() && inner_->to_program().empty());
-  }
-  bool ends_upstream() const override {
-    return failed_ || (inner_ && inner_->ends_upstream() && (!client_ || upstream_closed_));
-  }
+  bool ends_program() const override;
+  bool ends_upstream() const override;
+  bool lets_upstream_go() override;
+  bool awaits_greeting() const override { return inner_ && inner_->awaits_greeting(); }
   int reset_error() const override;
   bool answers_inline() const override;
-  bool wants_program() const override { return !inner_ || inner_->wants_program(); }
+  bool wants_program() const override {
+    return !inner_ || inner_->wants_program() || (relays() && program_closed_);
+  }
   bool wants_upstream() const override { return !inner_ || inner_->wants_upstream(); }
   std::int64_t patience() const override { return inner_ ? inner_->patience() : 0; }
   bool exchanging() const override { return inner_ && inner_->exchanging(); }
 
  private:
   void go_on();
+  void pass_plain();
+  void program_closes();
+  void upstream_closes();
+  bool relays() const { return inner_ && inner_->relays(); }
   void show_server();
   void show_recorded();
   void show(const ServerFace& face, Judgements::Server server);
@@ -117,9 +123,14 @@ class SecureChannel final : public Channel {
   bool failed_ = false;
   bool passes_failure_ =
       false;  ///< the server failed the handshake: what it sends goes to the program as it is
-  bool program_closed_ = false;
-  bool upstream_closed_ = false;
-  bool idle_closed_ = false;  ///< the server closed before the program asked for anything
+  bool program_closed_ = false;   ///< it has said in TLS that it sends no more
+  bool upstream_closed_ = false;  ///< we have said so to the server
+  // Another protocol than HTTP, whose two ends of TLS and of the connection are each passed on as they come.
+  bool program_ended_ = false;
+  bool upstream_ended_ = false;
+  std::string rest_of_program_;  ///< behind the end of TLS (STARTTLS the other way round)
+  std::string rest_of_upstream_;
+  bool closes_early_ = false;  ///< the server does, before the program's handshake is over
   int reset_error_ = 0;
 };
 

@@ -30,6 +30,7 @@ class Tunnel final : public Channel {
   void deadline_passed() override { inner_.deadline_passed(); }
 
   bool lets_upstream_go() override;
+  bool awaits_greeting() const override { return inner_.awaits_greeting(); }
   void pump(Output& to_program, Output& to_upstream, Output::Time now) override;
   Output::Time next_due() const override { return inner_.next_due(); }
 

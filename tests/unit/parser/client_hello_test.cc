@@ -69,6 +69,7 @@ TEST(ClientHello, SaysWhatAModernClientOffers) {
     SSL_set_tlsext_host_name(ssl, "h.example");
     static constexpr unsigned char kProtocols[] = "\x02h2\x08http/1.1";
     SSL_set_alpn_protos(ssl, kProtocols, sizeof kProtocols - 1);
+    SSL_set_min_proto_version(ssl, TLS1_2_VERSION);
     SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp);
     SSL_set_post_handshake_auth(ssl, 1);
     SSL_set1_sigalgs_list(ssl, "ECDSA+SHA256:RSA-PSS+SHA256");

@@ -43,6 +43,12 @@ class ConversationTest : public ::testing::Test {
   }
 
   Conversation& open(RecordMode mode = RecordMode::kOnce, const std::string& host = "h.example") {
+    const Conversation::Terms terms = terms_of(mode, host);
+    conversation_ = std::make_unique<Conversation>(*deck_, terms);
+    return *conversation_;
+  }
+  /// `mode`: of the deck, if there is none.
+  Conversation::Terms terms_of(RecordMode mode, const std::string& host) {
     if (!deck_) {
       settings_.mode = mode;
       deck_ = std::make_unique<Deck>(settings_, "");
@@ -54,8 +60,7 @@ class ConversationTest : public ::testing::Test {
     terms.may_relay = deck_->current()->may_relay();
     terms.reset_on_miss = settings_.on_miss == OnMiss::kReset;
     terms.replay_speed = settings_.replay_speed;
-    conversation_ = std::make_unique<Conversation>(*deck_, terms);
-    return *conversation_;
+    return terms;
   }
 
   static std::string drain(Output& output) {

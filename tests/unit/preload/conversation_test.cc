@@ -5,6 +5,21 @@
 namespace cassette {
 namespace {
 
+/// A ClientHello with that ALPN name, and that of the server.
+std::string hello_offering(const std::string& protocol, const std::string& name = "h.example") {
+  auto vector = [](int length_size, const std::string& content) {
+    std::string bytes;
+    while (length_size-- > 0) bytes += static_cast<char>(content.size() >> 8 * length_size);
+    return bytes + content;
+  };
+  const std::string zero(1, '\0');
+  const std::string extensions = zero + zero + vector(2, vector(2, zero + vector(2, name))) + zero +
+                                 "\x10" + vector(2, vector(2, vector(1, protocol)));
+  const std::string body = "\x03\x03" + std::string(32, 'r') + zero + vector(2, "\x13\x01") +
+                           vector(1, zero) + vector(2, extensions);
+  return "\x16\x03\x01" + vector(2, "\x01" + vector(3, body));
+}
+
 TEST_F(ConversationTest, PassesARecordedExchangeOnUnchanged) {
   Conversation& conversation = open();
   conversation.from_program(kGet);
@@ -146,9 +161,70 @@ TEST_F(ConversationTest, RefusesOtherProtocolsInModeNone) {
 TEST_F(ConversationTest, NeverLetsTlsOutInReplay) {
   record(kGet, kAnswer);
   Conversation& conversation = open();  // once, with a cassette
-  conversation.from_program(std::string("\x16\x03\x01\x00\x05hello", 10));
+  const std::string hello = hello_offering("http/1.1");
+  conversation.from_program(hello.substr(0, 20));
+  EXPECT_FALSE(conversation.ends_program());
+  EXPECT_GT(conversation.patience(), 0);
+  conversation.from_program(hello.substr(20));
   EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
   EXPECT_FALSE(conversation.needs_upstream());
+}
+
+TEST_F(ConversationTest, RelaysTlsOfAnotherProtocolUntouched) {
+  const std::string hello = hello_offering("foo");
+  for (bool behind_cassette : {false, true}) {
+    if (behind_cassette) record(kGet, kAnswer);
+    Conversation& conversation = open();
+    for (char c : hello) conversation.from_program(std::string_view(&c, 1));
+    EXPECT_EQ(upstream(), hello);
+    conversation.from_upstream("\x16\x03\x03");
+    EXPECT_EQ(program(), "\x16\x03\x03");
+    finish_session();
+  }
+  Conversation& conversation = open(RecordMode::kNone);
+  conversation.from_program(hello);
+  EXPECT_EQ(conversation.reset_error(), ECONNREFUSED);
+  EXPECT_FALSE(conversation.needs_upstream());
+}
+
+TEST_F(ConversationTest, RelaysHttp2WithinTlsWhileRecordingAlone) {
+  Conversation& recording = open();
+  recording.from_program(hello_offering("h2"));
+  EXPECT_EQ(upstream(), hello_offering("h2"));
+  finish_session();
+  record(kGet, kAnswer);
+  Conversation& replaying = open();
+  replaying.from_program(hello_offering("h2"));
+  EXPECT_FALSE(replaying.needs_upstream());
+  EXPECT_EQ(replaying.reset_error(), ECONNREFUSED);
+}
+
+TEST_F(ConversationTest, RelaysWhatOnlyBeginsLikeTls) {
+  const std::string bytes("\x16\x03\x01\x00\x05hello", 10);
+  open().from_program(bytes);
+  EXPECT_EQ(upstream(), bytes);
+  const std::string cut = hello_offering("http/1.1").substr(0, 30);
+  Conversation& conversation = open();
+  conversation.from_program(cut);
+  EXPECT_EQ(upstream(), "");
+  conversation.deadline_passed();
+  EXPECT_EQ(upstream(), cut);
+}
+
+TEST_F(ConversationTest, PassesTlsOfNamedHostsThrough) {
+  const auto passes = [](const std::string& host, std::uint16_t) { return host == "pinned.test"; };
+  for (const char* host : {"pinned.test", "10.0.0.1"}) {
+    for (RecordMode mode : {RecordMode::kOnce, RecordMode::kNone}) {
+      Conversation::Terms terms = terms_of(mode, host);
+      terms.passes_tls = passes;
+      conversation_ = std::make_unique<Conversation>(*deck_, terms);
+      const std::string hello = hello_offering("http/1.1", "pinned.test");
+      conversation_->from_program(hello);
+      EXPECT_EQ(upstream(), mode == RecordMode::kOnce ? hello : "");
+      EXPECT_EQ(conversation_->reset_error(), mode == RecordMode::kOnce ? 0 : ECONNREFUSED);
+      finish_session();
+    }
+  }
 }
 
 TEST_F(ConversationTest, WaitsForAnIncompleteFirstLineUntilItsDeadline) {

@@ -87,7 +87,7 @@ TEST_F(GreetingTest, ProgramThatSpeaksSomethingElseIsRelayed) {
 
 TEST_F(GreetingTest, RequestToAnUnknownPlaceIsAMissAndLeavesTheServer) {
   Conversation& conversation = awaited(kElsewhere);
-  conversation.from_program(kGet);
+  conversation.from_program("GET /a HTTP/1.1\r\nHost: mail.example\r\n\r\n");
   EXPECT_EQ(program().find("HTTP/1.1 599"), 0U);
   EXPECT_EQ(upstream(), "");
   EXPECT_TRUE(conversation.lets_upstream_go());

@@ -17,7 +17,8 @@ using Verdict = Judgements::Verdict;
 const std::vector<std::string> kChain = {"its own", "its issuer's"};
 
 Judgements::Server server(bool may_be_asked = false) {
-  return {.chain = kChain, .recorded_at = 7, .may_be_asked = may_be_asked};
+  return {
+      .chain = kChain, .recorded_at = 7, .status_signer = "signer", .may_be_asked = may_be_asked};
 }
 
 TEST(Judgements, KnowTheServerOfALeaf) {
@@ -27,6 +28,7 @@ TEST(Judgements, KnowTheServerOfALeaf) {
   ASSERT_NE(found, nullptr);
   EXPECT_EQ(found->chain, kChain);
   EXPECT_EQ(found->recorded_at, 7);
+  EXPECT_EQ(found->status_signer, "signer");
   EXPECT_TRUE(found->may_be_asked);
 }
 
@@ -100,7 +102,8 @@ TEST(Judgements, PresentingALeafAgainKeepsItsServerAndForgetsTheVerdict) {
   judgements.judge("leaf", true);
   judgements.accept("leaf");
   judgements.accepts_all("leaf", true);
-  judgements.present("leaf", {.chain = {}, .recorded_at = 0, .may_be_asked = true});
+  judgements.present("leaf",
+                     {.chain = {}, .recorded_at = 0, .status_signer = {}, .may_be_asked = true});
   EXPECT_EQ(judgements.server_of("leaf"), found);
   EXPECT_EQ(found->chain, kChain);
   EXPECT_EQ(judgements.verdict("leaf"), Verdict::kUnknown);
