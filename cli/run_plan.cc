@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "cli/paths.h"
+#include "store/cassette.h"
 #include "store/session/session.h"
 #include "store/settings/cassette_list.h"
+#include "store/settings/client_certificates.h"
 #include "store/settings/tree.h"
 
 namespace cassette {
@@ -70,6 +72,13 @@ std::string shown_path(const Settings& settings, const std::string& path, const 
   return as_given ? settings.cassette : shortest_path(path, working_directory);
 }
 
+/// Real servers may be asked: an old cassette with mode `once` needs nobody's key.
+bool may_record(const RunPlan& plan) {
+  const RecordMode mode = plan.settings.mode;
+  if (mode == RecordMode::kOnce) return !cassette_exists(plan.cassette);
+  return mode != RecordMode::kNone && mode != RecordMode::kOff;
+}
+
 /// What the program's processes must see as we see it, wherever they go and whatever they unset.
 void export_settings(RunPlan& plan) {
   Environment& environment = plan.environment;
@@ -84,6 +93,12 @@ void export_settings(RunPlan& plan) {
   if (list.find('{') == std::string::npos) environment.set("CASSETTE", list);
   if (!plan.settings.config_file.empty())
     environment.set("CASSETTE_CONFIG", plan.settings.config_file);
+  for (const char* file :
+       {"CASSETTE_TLS_CA_FILE", "CASSETTE_TLS_CLIENT_CERT", "CASSETTE_TLS_CLIENT_KEY"}) {
+    const char* path = environment.get(file);
+    if (path != nullptr && *path != '\0')
+      environment.set(file, absolute_path(path, plan.working_directory));
+  }
   if (const char* log = environment.get("CASSETTE_LOG");
       log != nullptr && !plan.settings.log_file.empty()) {
     const std::string level(log, std::strcspn(log, ":"));
@@ -128,6 +143,9 @@ Result<RunPlan> plan_run(const RunOptions& options, Environment environment,
   auto fallbacks = fallback_paths(plan.settings, tree->program, working_directory);
   if (!fallbacks) return fallbacks.error();
   plan.fallbacks = std::move(*fallbacks);
+  if (may_record(plan)) {
+    if (auto checked = check_client_certificates(plan.settings); !checked) return checked.error();
+  }
   plan.shown = shown_path(plan.settings, plan.cassette, base, working_directory);
   export_settings(plan);
 

@@ -108,6 +108,8 @@ class TlsServerStream : public TlsStream {
   virtual bool wants_certificate() const = 0;
   /// Goes on with that. Returns the server's own certificate, DER.
   virtual std::string present(const ServerFace& face) = 0;
+  /// The program has shown a certificate of its own. Valid once open.
+  virtual bool got_certificate() const = 0;
   /// The certificate (DER) that what is stapled is signed with, where it is stapled.
   virtual const std::string& status_signer() const = 0;
   /// Valid once failed.

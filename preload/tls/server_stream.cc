@@ -51,6 +51,7 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     }
   }
 
+  bool got_certificate() const override { return SSL_get0_peer_certificate(ssl_.get()) != nullptr; }
   const std::string& status_signer() const override { return status_signer_; }
   Refusal refusal() const override {
     switch (reason_) {

@@ -73,7 +73,7 @@ std::optional<Error> fill(ConfigEntry& entry, const DocumentNode& value, const s
       if (!entry.text.empty()) entry.text += ',';
       entry.text += kind == SettingKind::kPaths ? join_cassettes({item.text}) : item.text;
     }
-  } else if (value.is_map() && kind == SettingKind::kPairs) {
+  } else if (value.is_map() && (kind == SettingKind::kPairs || kind == SettingKind::kHostPath)) {
     for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {
       const DocumentNode& key = value.items[i];
       const DocumentNode& text = value.items[i + 1];

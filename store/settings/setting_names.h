@@ -13,6 +13,7 @@ namespace cassette {
 
 enum class SettingKind : unsigned char {
   kPath,      ///< a file or directory name
+  kHostPath,  ///< the same, or in the configuration file a map from hosts to such names
   kPaths,     ///< such names with commas between them (cassette_list.h)
   kText,      ///< anything
   kWord,      ///< one of `words`
@@ -46,6 +47,9 @@ inline constexpr unsigned kMaxCount = 65535;
 
 inline constexpr char kHostsAllowed[] =
     "a list of host, host:port, *.domain, *.domain:port or localhost, with commas between them";
+
+inline constexpr char kHostPathAllowed[] =
+    "a path, or in the configuration file a map from host, host:port, *.domain, *.domain:port or localhost to paths";
 
 inline constexpr char kHeaderNamesAllowed[] =
     "a list of header names with commas between them, which are added to the default ones; -NAME takes one of those "
@@ -133,6 +137,12 @@ inline constexpr SettingName kSettings[] = {
     {"CASSETTE_TLS_PASSTHROUGH", "tls-passthrough", '\0', "tls_passthrough", SettingKind::kHosts,
      "LIST", nullptr, kHostsAllowed,
      "Hosts whose TLS is relayed as it is, not recorded, such as those whose certificate is pinned (default: none)."},
+    {"CASSETTE_TLS_CLIENT_CERT", "tls-client-cert", '\0', "tls_client_cert", SettingKind::kHostPath,
+     "FILE", nullptr, kHostPathAllowed,
+     "The certificate, in PEM, that a recording shows to real HTTPS servers which ask for one (default: none)."},
+    {"CASSETTE_TLS_CLIENT_KEY", "tls-client-key", '\0', "tls_client_key", SettingKind::kHostPath,
+     "FILE", nullptr, kHostPathAllowed,
+     "Its private key, in PEM and without a passphrase (default: in the certificate's file)."},
     {"CASSETTE_LOG", "log", '\0', "log", SettingKind::kLog, "LEVEL[:FILE]",
      "off error warn info debug", "off, error, warn, info or debug, and perhaps :FILE behind it",
      "How much is told, and where (default: warn, to stderr)."},
@@ -335,6 +345,7 @@ inline bool setting_value_ok(const SettingName& setting, const char* value) {
     case SettingKind::kPaths:
       return value[std::strspn(value, ", \t")] != '\0';
     case SettingKind::kPath:
+    case SettingKind::kHostPath:
     case SettingKind::kText:
       return true;
     case SettingKind::kHeaderNames:

@@ -168,6 +168,58 @@ void apply_cassette(Settings& settings, const Given& given) {
   settings.cassette_base = given.from_file ? given.base : std::string();
 }
 
+/// The files that a setting names, each with its host; none: any host.
+std::vector<std::pair<std::string, std::string>> files_of(const Given& given) {
+  std::vector<std::pair<std::string, std::string>> files;
+  if (given.pairs.empty()) files.emplace_back("", absolute(given.text, given.base));
+  for (const auto& [host, file] : given.pairs) files.emplace_back(host, absolute(file, given.base));
+  return files;
+}
+
+void apply_client_certificates(Settings& settings, const Given& given) {
+  for (const auto& [host, file] : files_of(given)) {
+    ClientCertificate each;
+    if (!host.empty()) each.hosts.add(parse_host_pattern(host));
+    each.certificate_file = each.key_file = file;
+    each.certificate_source = each.key_source = given.source;
+    settings.tls_client_certificates.push_back(std::move(each));
+  }
+}
+
+/// Gives the certificates their keys: a key for any host to all, one for a host to the certificate of that host. What is left over
+/// stays without a certificate, which check_client_keys() finds.
+void apply_client_keys(Settings& settings, const Given& given) {
+  std::vector<ClientCertificate>& all = settings.tls_client_certificates;
+  // The file's keys are those of its own certificates.
+  if (given.from_file && !all.empty() &&
+      all.front().certificate_source == "CASSETTE_TLS_CLIENT_CERT") {
+    return;
+  }
+  for (const auto& [host, file] : files_of(given)) {
+    HostList hosts;
+    if (!host.empty()) hosts.add(parse_host_pattern(host));
+    bool fits = false;
+    for (ClientCertificate& each : all) {
+      if (!hosts.empty() && each.hosts != hosts) continue;
+      each.key_file = file;
+      each.key_source = given.source;
+      fits = true;
+    }
+    if (!fits) all.push_back({std::move(hosts), "", file, "", given.source});
+  }
+}
+
+/// A key alone is a mistake: nothing would be shown.
+std::optional<Error> check_client_keys(const Settings& settings) {
+  for (const ClientCertificate& each : settings.tls_client_certificates) {
+    if (!each.certificate_file.empty()) continue;
+    return Error{each.key_source + ": a key without a certificate" +
+                 (each.hosts.empty() ? "" : " for the same host") + ": " + each.key_file +
+                 "; tls-client-cert names that"};
+  }
+  return std::nullopt;
+}
+
 /// One row a setting, so that a test can see that none is without effect.
 struct Applier {
   std::string_view environment;
@@ -222,6 +274,8 @@ constexpr Applier kAppliers[] = {
      [](Settings& s, const Given& g) { s.tls_insecure_hosts = hosts_of(g.text); }},
     {"CASSETTE_TLS_PASSTHROUGH",
      [](Settings& s, const Given& g) { s.tls_passthrough = hosts_of(g.text); }},
+    {"CASSETTE_TLS_CLIENT_CERT", apply_client_certificates},
+    {"CASSETTE_TLS_CLIENT_KEY", apply_client_keys},
     {"CASSETTE_LOG", apply_log},
     {"CASSETTE_STATE_DIR",
      [](Settings& s, const Given& g) { s.state_dir = absolute(g.text, g.base); }},
@@ -242,6 +296,10 @@ std::optional<Error> check(const Given& given) {
   for (const auto& [key, text] : given.pairs) {
     if (!ok) break;
     value = key + "=" + text;
+    if (given.setting->kind == SettingKind::kHostPath) {
+      ok = setting_names_detail::is_host(key.c_str(), key.size()) && !text.empty();
+      continue;
+    }
     // Of a map's pair only the key can be wrong: commas do not end a value here.
     ok =
         setting_value_ok(*given.setting, (key + "=").c_str()) && key.find(',') == std::string::npos;
@@ -364,6 +422,7 @@ Result<Settings> load_settings(const GetEnvironment& get_environment,
       applied = true;
     }
   }
+  if (auto error = check_client_keys(settings)) return *error;
   return settings;
 }
 

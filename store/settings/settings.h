@@ -39,6 +39,7 @@ struct MatchOn {
 struct HostPattern {
   std::string host;        ///< lower case; "*.domain" kept as ".domain"
   std::uint16_t port = 0;  ///< 0: any
+  bool operator==(const HostPattern&) const = default;
 };
 /// Takes a text that setting_value_ok() has let pass.
 HostPattern parse_host_pattern(std::string_view text);
@@ -48,9 +49,19 @@ class HostList {
   void add(HostPattern pattern) { patterns_.push_back(std::move(pattern)); }
   bool empty() const { return patterns_.empty(); }
   bool contains(std::string_view host, std::uint16_t port) const;
+  bool operator==(const HostList&) const = default;
 
  private:
   std::vector<HostPattern> patterns_;
+};
+
+/// What a recording shows to real TLS servers that ask for a certificate. Both files are PEM, their paths absolute.
+struct ClientCertificate {
+  HostList hosts;  ///< empty: any
+  std::string certificate_file;
+  std::string key_file;            ///< the same one, where no other was given
+  std::string certificate_source;  ///< for messages: the variable, or file, line and key
+  std::string key_source;
 };
 
 /// Status codes of answers, by code or by class.
@@ -95,11 +106,15 @@ struct Settings {
   std::string tls_ca_file;
   HostList tls_insecure_hosts;
   HostList tls_passthrough;  ///< hosts whose TLS is not taken apart
+  std::vector<ClientCertificate> tls_client_certificates;  ///< in the order in which they are asked
   LogLevel log_level = LogLevel::kWarn;
   std::string log_file;     ///< empty: stderr
   std::string config_file;  ///< the one that was read, or empty
   std::string state_dir;
   std::string runtime_dir;
+
+  /// The first of tls_client_certificates that is for the host; nullptr: there is none.
+  const ClientCertificate* client_certificate_for(std::string_view host, std::uint16_t port) const;
 };
 
 /// Reads a variable: nullptr when it is not set.

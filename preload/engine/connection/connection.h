@@ -146,7 +146,7 @@ class Connection {
   void end_program();
   void reset_program();
   bool leave_unread_byte();
-  void drain_engine_end();
+  void drain_engine_end(int keep);
   void close_engine_end();
   void leave_original();
   void let_upstream_go();
@@ -178,10 +178,11 @@ class Connection {
   std::int64_t patience_ends_ = 0;
   std::int64_t alone_until_ =
       0;  ///< the program is gone, and the rest of its answer is still coming
-  std::int64_t look_asked_ = 0;  ///< the time that the service was given last
+  std::int64_t look_asked_ = 0;         ///< the time that the service was given last
   std::size_t request_piece_ = kPiece;  ///< how much of the program's bytes is taken at once
   std::size_t answer_piece_ = kPiece;   ///< and of the server's
-  int upstream_error_ = 0;  ///< how the connection to the server broke; EPIPE: behind its end of file
+  int upstream_error_ =
+      0;  ///< how the connection to the server broke; EPIPE: behind its end of file
   int pending_error_ = 0;
   std::uint32_t generation_ = 0;
   std::uint32_t index_ = 0;

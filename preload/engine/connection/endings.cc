@@ -5,6 +5,7 @@
 //
 // Must not move bytes (traffic.cc).
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -26,14 +27,21 @@ constexpr std::int64_t kAnswerAlone = 10'000'000'000;
 
 // --- of the server -------------------------------------------------------------------------------------------------
 
-/// The server's connection is broken: nothing more goes there. What it said before can still be read.
+/// The server's connection is broken: nothing more goes there. What it said before is read first, so that the program's reads
+/// end when its writes begin to fail.
 void Connection::upstream_broke(int error) {
   if (upstream_error_ != 0) return;
   upstream_error_ = error;
   original_blocked_ = false;
   conversation_->to_upstream().clear();
+  if (upstream_ == Upstream::kHalfClosed) {
+    upstream_ = Upstream::kFinished;
+  } else {
+    char buffer[kInlineRead];
+    read_original(buffer, sizeof buffer);
+    flush_to_program();
+  }
   refuse_program();
-  if (upstream_ == Upstream::kHalfClosed) upstream_ = Upstream::kFinished;
 }
 
 /// Everything that it said was read.
@@ -51,9 +59,11 @@ void Connection::upstream_said_all() {
 void Connection::refuse_program() {
   if (refused_ || sockets_.engine_end < 0) return;
   refused_ = true;
-  drain_engine_end();  // TCP calls a socket writable of which writes fail
-  if (upstream_error_ == ECONNRESET) leave_unread_byte();
+  const bool resets = upstream_error_ == ECONNRESET;
+  if (resets) leave_unread_byte();  // fails where there are enough of them
   ::shutdown(sockets_.engine_end, SHUT_RD);
+  // TCP calls a socket writable of which writes fail. Not before the shutdown: more might come all the time.
+  drain_engine_end(/*keep=*/resets ? 1 : 0);
 }
 
 /// A send of the program's behind the end: a reset is told once (tcp(7)), and the kernel says EPIPE from then on.
@@ -68,7 +78,7 @@ ssize_t Connection::send_too_late(int fd) {
     if (error == 0 && cut_short_ && !error_told_) error = upstream_error_;
   } else if (!error_told_ && upstream_error_ != EPIPE) {
     error = upstream_error_;
-    drain_engine_end();  // the byte that would have told it a second time
+    drain_engine_end(0);  // the byte that would have told it a second time
   }
   if (error == 0) return kPassThrough;
   error_told_ = true;
@@ -94,7 +104,7 @@ void Connection::end_program() {
 void Connection::reset_program() {
   const int error = conversation_->reset_error();
   if (error_told_) {
-    drain_engine_end();
+    drain_engine_end(0);
   } else if (!refused_) {
     leave_unread_byte();
   }
@@ -110,9 +120,16 @@ bool Connection::leave_unread_byte() {
          engine().real.send(sockets_.program_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
-void Connection::drain_engine_end() {
+/// Reads away what no conversation wants any more, but for `keep` bytes.
+void Connection::drain_engine_end(int keep) {
   char buffer[kInlineRead];
-  while (::recv(sockets_.engine_end, buffer, sizeof buffer, MSG_DONTWAIT) > 0) {
+  int unread = 0;
+  if (ioctl(sockets_.engine_end, FIONREAD, &unread) != 0) return;
+  while (unread > keep) {
+    const auto size = std::min(static_cast<std::size_t>(unread - keep), sizeof buffer);
+    const ssize_t got = ::recv(sockets_.engine_end, buffer, size, MSG_DONTWAIT);
+    if (got <= 0) return;
+    unread -= static_cast<int>(got);
   }
 }
 

@@ -153,7 +153,7 @@ void Connection::read_original(char* buffer, std::size_t size) {
       upstream_said_all();
     } else if (!would_block(errno)) {
       upstream_broke(errno);
-      upstream_said_all();
+      if (upstream_ == Upstream::kConnected) upstream_said_all();
     } else {
       break;
     }

@@ -53,12 +53,11 @@ void SecureChannel::from_program(std::string_view bytes) {
     return;
   }
   server_->receive(bytes, plain_);
-  if (!heard_ && !plain_.empty()) {
-    heard_ = true;
-    note_server();
-  }
+  heard_ = heard_ || !plain_.empty();
   go_on();
   pass_plain();
+  // What is relayed is not replayed.
+  if (heard_ && inner_ && inner_->settled() && !relays()) note_server();
   if (failed_ || server_->state() != State::kClosed) return;
   program_closes();
   if (relays()) server_->take_rest(rest_of_program_);
@@ -159,6 +158,7 @@ void SecureChannel::go_on() {
   if (server_->state() == State::kFailed)
     return inner_ ? fail(server_->problem()) : program_turned_us_down();
   if (inner_ || server_->state() == State::kHandshaking) return;
+  if (server_->got_certificate()) tell_of_certificate();
   // It was shown what the real server is like: if it says anything, it says that to the real one.
   may_send_ = client_ != nullptr;
   Conversation::Terms terms = terms_;
@@ -224,15 +224,28 @@ void SecureChannel::show(const ServerFace& face, Judgements::Server server) {
 
 // --- the real server -------------------------------------------------------------------------------
 
-void SecureChannel::reach_server() { client_ = support_.api->connect(hello_, {}); }
+void SecureChannel::reach_server() {
+  ClientIdentity identity;
+  if (support_.identity != nullptr) identity = support_.identity(name(), terms_.port);
+  has_identity_ = !identity.certificate.empty();
+  client_ = support_.api->connect(hello_, identity);
+}
+
+/// The program's own cannot be passed on: its key signs what was said on its connection, which is another one.
+void SecureChannel::tell_of_certificate() const {
+  if (has_identity_ || !client_ || !client_->wants_certificate()) return;
+  tell(
+      LogLevel::kError,
+      "the server asks for a certificate, and the program's own cannot be passed on: tls-client-cert and "
+      "tls-client-key name one to show it");
+}
 
 /// One that is only reached now, on demand, behind a handshake that needed none.
 void SecureChannel::server_opened() {
   if (!inner_ || may_send_) return;
   verdict_ = judge(client_->chain(), 0);
   may_send_ = is_as_good_as_shown();
-  note_server();
-  if (may_send_) return;
+  if (may_send_) return note_server();
   const std::string problem =
       "the server's certificate is not trusted (" + verdict_.problem +
       "); CASSETTE_TLS_CA_FILE names further authorities, CASSETTE_TLS_INSECURE_HOSTS hosts that are not "
@@ -253,10 +266,12 @@ bool SecureChannel::is_as_good_as_shown() const {
 void SecureChannel::server_failed() {
   if (inner_) {
     tell(LogLevel::kError, "the server broke TLS off (" + client_->problem() + ")");
+    tell_of_certificate();
     return inner_->upstream_failed(ECONNRESET, /*told=*/true);
   }
   // What failed here fails there, for the same reason: its handshake has got no further.
   tell(LogLevel::kWarn, "the TLS handshake with the server failed (" + client_->problem() + ")");
+  tell_of_certificate();
   failed_ = true;
   passes_failure_ = true;
 }
@@ -276,13 +291,11 @@ bool SecureChannel::is_trusted() const {
 /// What a replay has to show: a server that this program, or another one, would not have taken for an ordinary one.
 void SecureChannel::note_server() {
   if (!client_ || client_->chain().empty() || is_insecure() || std::exchange(noted_, true)) return;
-  const bool trusted = is_trusted();
-  const std::shared_ptr<Player> player = deck_.current();
-  if (trusted && verdict_.is_in_time && !verdict_.names.empty() &&
-      player->certificate_of(name(), terms_.port).certificate.chain.empty()) {
-    return;
-  }
-  player->record_certificate(name(), terms_.port, {.chain = client_->chain(), .trusted = trusted});
+  ServerCertificate certificate;
+  certificate.trusted = is_trusted();
+  const bool is_ordinary = certificate.trusted && verdict_.is_in_time && !verdict_.names.empty();
+  if (!is_ordinary) certificate.chain = client_->chain();  // none takes away what was recorded once
+  deck_.current()->record_certificate(name(), terms_.port, std::move(certificate));
 }
 
 // --- ends ------------------------------------------------------------------------------------------
@@ -296,7 +309,7 @@ void SecureChannel::program_turned_us_down() {
     tell(LogLevel::kError, program +
                                " offers no HTTP/1.1 within TLS, and HTTP/2 is not handled; "
                                "ignore-hosts lets the host through, unrecorded");
-  } else if (verdict == Verdict::kDistrusted) {
+  } else if (verdict == Verdict::kDistrusted || refuses_what_was_recorded()) {
     tell(LogLevel::kInfo, program + " refuses the server's certificate");
   } else if (server_->refusal() != TlsServerStream::Refusal::kCertificate) {
     tell(LogLevel::kWarn, "the TLS handshake with " + program + " failed: " + server_->problem());
@@ -317,7 +330,8 @@ void SecureChannel::program_turned_us_down() {
 /// changed their mind.
 void SecureChannel::program_lost_interest() {
   note_server();
-  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted) return;
+  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted || refuses_what_was_recorded())
+    return;
   const std::string closed = std::string(program_invocation_short_name) +
                              " closed the TLS connection before it asked for anything; if ";
   constexpr char kPinned[] =

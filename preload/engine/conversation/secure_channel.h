@@ -40,6 +40,8 @@ struct TlsSupport {
   Trust* trust =
       nullptr;        ///< what real servers are checked against, where the program cannot be asked
   HostList insecure;  ///< hosts for which a program gets an ordinary certificate in any case
+  /// What is shown to a real server that asks for a certificate. nullptr: nothing is.
+  ClientIdentity (*identity)(const std::string& host, std::uint16_t port) = nullptr;
   Judgements* judgements = nullptr;
   Told* told = nullptr;
   /// Lets the program's TLS libraries know the session's authority, and ask `judgements`.
@@ -90,10 +92,13 @@ class SecureChannel final : public Channel {
   void show(const ServerFace& face, Judgements::Server server);
   void reach_server();
   void server_opened();
+  void tell_of_certificate() const;
   void server_failed();
   bool is_as_good_as_shown() const;
   bool is_trusted() const;
   void note_server();
+  /// A server that some program would not have.
+  bool refuses_what_was_recorded() const { return !client_ && !shown_.empty(); }
   void program_turned_us_down();
   void program_lost_interest();
   void fail(const std::string& problem);
@@ -119,7 +124,8 @@ class SecureChannel final : public Channel {
   std::string raw_;  ///< what the server sent in its handshake, while the program's waits for that
   bool heard_ = false;  ///< something in plain text from the program: its verdict
   bool noted_ = false;
-  bool may_send_ = false;  ///< to the real server, what the program says
+  bool has_identity_ = false;  ///< to show to the real server
+  bool may_send_ = false;      ///< to the real server, what the program says
   bool failed_ = false;
   bool passes_failure_ =
       false;  ///< the server failed the handshake: what it sends goes to the program as it is

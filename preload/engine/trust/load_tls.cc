@@ -54,6 +54,10 @@ void Engine::begin_tls() {
   tls_.told = &told;
   tls_.trust = &trust;
   tls_.bring_trust = bring_trust;
+  tls_.identity = [](const std::string& host, std::uint16_t port) {
+    const ClientCertificate* own = engine().settings.client_certificate_for(host, port);
+    return own != nullptr ? ClientIdentity{own->certificate_file, own->key_file} : ClientIdentity{};
+  };
   tls_.insecure = settings.tls_insecure_hosts;
   trust.begin(host.environment, settings.tls_ca_file);
   const TlsApi* api = load(&tls_.problem);

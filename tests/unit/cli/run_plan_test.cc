@@ -135,6 +135,29 @@ TEST_F(RunPlanTest, LogFileIsKeptWhenTheProgramGoesElsewhere) {
   EXPECT_EQ(variable(plan({"--log", "debug", "true"}), "CASSETTE_LOG"), "debug");
 }
 
+TEST_F(RunPlanTest, FilesOfTlsAreKeptWhenTheProgramGoesElsewhere) {
+  const Arguments arguments = {"-m",     "none", "--tls-client-cert", "c.pem", "--tls-ca-file",
+                               "ca.pem", "true"};
+  auto made = plan(arguments, {"CASSETTE_TLS_CLIENT_KEY=/k.pem"});
+  EXPECT_EQ(variable(made, "CASSETTE_TLS_CLIENT_CERT"), here() + "/c.pem");
+  EXPECT_EQ(variable(made, "CASSETTE_TLS_CLIENT_KEY"), "/k.pem");
+  EXPECT_EQ(variable(made, "CASSETTE_TLS_CA_FILE"), here() + "/ca.pem");
+}
+
+TEST_F(RunPlanTest, AClientCertificateIsNeededWhereSomethingMayBeRecorded) {
+  auto with = [&](const char* mode) {
+    auto made = plan({"-m", mode, "-c", "c.yaml", "--tls-client-cert", "absent.pem", "true"});
+    return made ? std::string("runs") : made.error().message;
+  };
+  for (const char* mode : {"once", "new_episodes", "all", "rewrite"})
+    EXPECT_THAT(with(mode), HasSubstr(here() + "/absent.pem")) << mode;
+  EXPECT_EQ(with("none"), "runs");
+  EXPECT_EQ(with("off"), "runs");
+  std::ofstream("c.yaml") << "interactions: []\n";
+  EXPECT_EQ(with("once"), "runs");
+  EXPECT_THAT(with("new_episodes"), HasSubstr("absent.pem"));
+}
+
 TEST(EnvironmentTest, SetReplacesEveryEntryOfThatName) {
   const char* entries[] = {"A=1", "AB=2", "A=3", "odd", nullptr};
   Environment environment(entries);

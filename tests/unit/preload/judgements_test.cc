@@ -17,8 +17,12 @@ using Verdict = Judgements::Verdict;
 const std::vector<std::string> kChain = {"its own", "its issuer's"};
 
 Judgements::Server server(bool may_be_asked = false) {
-  return {
-      .chain = kChain, .recorded_at = 7, .status_signer = "signer", .may_be_asked = may_be_asked};
+  Judgements::Server server;
+  server.chain = kChain;
+  server.recorded_at = 7;
+  server.status_signer = "signer";
+  server.may_be_asked = may_be_asked;
+  return server;
 }
 
 TEST(Judgements, KnowTheServerOfALeaf) {
@@ -102,8 +106,9 @@ TEST(Judgements, PresentingALeafAgainKeepsItsServerAndForgetsTheVerdict) {
   judgements.judge("leaf", true);
   judgements.accept("leaf");
   judgements.accepts_all("leaf", true);
-  judgements.present("leaf",
-                     {.chain = {}, .recorded_at = 0, .status_signer = {}, .may_be_asked = true});
+  Judgements::Server other;
+  other.may_be_asked = true;
+  judgements.present("leaf", other);
   EXPECT_EQ(judgements.server_of("leaf"), found);
   EXPECT_EQ(found->chain, kChain);
   EXPECT_EQ(judgements.verdict("leaf"), Verdict::kUnknown);

@@ -183,6 +183,16 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
     finish_session();
   }
 
+  /// A recording, in which the program says what is no HTTP.
+  Conversation& say(RawEnd& program, RawEnd& server, const std::string& line) {
+    trust_by_file();
+    open();
+    program.send(line);
+    run(program, &server);
+    EXPECT_EQ(server.plain, line);
+    return *conversation_;
+  }
+
   /// What a program keeps of a connection for the next one.
   TlsSession replay_once() {
     open(RecordMode::kNone);
@@ -942,12 +952,8 @@ TEST_P(SecureChannelTest, ProgramThatIsTurnedAwayIsNotSaidToDistrustUs) {
 // ---- another protocol within TLS ----
 
 TEST_P(SecureChannelTest, AnotherProtocolMayEndOneSideOfTls) {
-  trust_by_file();
-  Conversation& conversation = open();
   RawEnd program = this->program(), server = this->server();
-  program.send("HELO\n");
-  run(program, &server);
-  ASSERT_EQ(server.plain, "HELO\n");
+  Conversation& conversation = say(program, server, "HELO\n");
   program.close();
   run(program, &server);
   EXPECT_TRUE(server.got_close());
@@ -968,11 +974,8 @@ TEST_P(SecureChannelTest, AnotherProtocolMayEndOneSideOfTls) {
 }
 
 TEST_P(SecureChannelTest, AnotherProtocolMayGoOnWithoutTls) {
-  trust_by_file();
-  Conversation& conversation = open();
   RawEnd program = this->program(), server = this->server();
-  program.send("CCC\n");
-  run(program, &server);
+  Conversation& conversation = say(program, server, "CCC\n");
   program.close();
   conversation.from_program(program.take() + "sent with it, ");
   conversation.from_program("and behind");
@@ -996,11 +999,8 @@ TEST_P(SecureChannelTest, AnotherProtocolMayGoOnWithoutTls) {
 }
 
 TEST_P(SecureChannelTest, EndWithoutAWordOfTlsIsPassedOnAsOne) {
-  trust_by_file();
-  Conversation& conversation = open();
   RawEnd program = this->program(), server = this->server();
-  program.send("HELO\n");
-  run(program, &server);
+  Conversation& conversation = say(program, server, "HELO\n");
   server.send("cut sh");
   run(program, &server);
   conversation.upstream_finished();

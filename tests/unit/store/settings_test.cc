@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "store/redaction/redaction.h"
+#include "store/settings/client_certificates.h"
 #include "store/settings/setting_names.h"
 
 namespace cassette {
@@ -184,6 +185,12 @@ TEST_F(SettingsTest, EveryVariableHasAnEffect) {
        [](const Settings& s) { return s.tls_insecure_hosts.contains("127.0.0.1", 443); }},
       {"CASSETTE_TLS_PASSTHROUGH", "*.pinned.test:443",
        [](const Settings& s) { return s.tls_passthrough.contains("a.pinned.test", 443); }},
+      {"CASSETTE_TLS_CLIENT_CERT", "/etc/own.pem",
+       [](const Settings& s) {
+         const ClientCertificate* own = s.client_certificate_for("a.test", 443);
+         return own != nullptr && own->certificate_file == "/etc/own.pem" &&
+                own->key_file == "/etc/own.pem";
+       }},
       {"CASSETTE_LOG", "off", [](const Settings& s) { return s.log_level == LogLevel::kOff; }},
       {"CASSETTE_LOG", "info:/tmp/a:b.log",
        [](const Settings& s) {
@@ -193,7 +200,8 @@ TEST_F(SettingsTest, EveryVariableHasAnEffect) {
       {"CASSETTE_RUNTIME_DIR", "/var/r",
        [](const Settings& s) { return s.runtime_dir == "/var/r"; }},
   };
-  std::set<std::string> seen = {"CASSETTE_CONFIG"};
+  // The key has a test of its own: alone it is an error.
+  std::set<std::string> seen = {"CASSETTE_CONFIG", "CASSETTE_TLS_CLIENT_KEY"};
   for (const Case& c : cases) {
     seen.insert(c.variable);
     EXPECT_TRUE(c.holds(loaded({{c.variable, c.value}}))) << c.variable << "=" << c.value;
@@ -204,6 +212,97 @@ TEST_F(SettingsTest, EveryVariableHasAnEffect) {
           << setting.environment << " is tested by nobody";
     }
   }
+}
+
+/// "certificate key" for a host, or "none".
+std::string shown_to(const Settings& settings, std::string_view host, std::uint16_t port = 443) {
+  const ClientCertificate* found = settings.client_certificate_for(host, port);
+  return found != nullptr ? found->certificate_file + " " + found->key_file : "none";
+}
+
+TEST_F(SettingsTest, AClientCertificateHasAKey) {
+  EXPECT_EQ(shown_to(loaded({}), "a.test"), "none");
+  EXPECT_EQ(shown_to(loaded({{"CASSETTE_TLS_CLIENT_CERT", "c.pem"},
+                             {"CASSETTE_TLS_CLIENT_KEY", "/k.pem"}}),
+                     "a.test"),
+            directory_ + "/c.pem /k.pem");
+  EXPECT_EQ(
+      error({{"CASSETTE_TLS_CLIENT_KEY", "/k.pem"}}),
+      "CASSETTE_TLS_CLIENT_KEY: a key without a certificate: /k.pem; tls-client-cert names that");
+}
+
+TEST_F(SettingsTest, ClientCertificatesAreForTheirHosts) {
+  write(".cassette.yaml",
+        "tls_client_cert:\n"
+        "  one.test:8443: one.pem\n"
+        "  '*.test': wide.pem\n"
+        "  localhost: /here.pem\n"
+        "tls_client_key:\n"
+        "  '*.TEST': wide.key\n");
+  const Settings settings = loaded({});
+  const std::string at = directory_ + "/";
+  EXPECT_EQ(shown_to(settings, "ONE.test", 8443), at + "one.pem " + at + "one.pem");
+  EXPECT_EQ(shown_to(settings, "one.test"), at + "wide.pem " + at + "wide.key");
+  EXPECT_EQ(shown_to(settings, "127.0.0.1"), "/here.pem /here.pem");
+  EXPECT_EQ(shown_to(settings, "a.example"), "none");
+  // A key of the environment is for all of them; a certificate of the environment stands in place of them, and of their keys.
+  const Settings keyed = loaded({{"CASSETTE_TLS_CLIENT_KEY", "/secret.key"}});
+  EXPECT_EQ(shown_to(keyed, "one.test"), at + "wide.pem /secret.key");
+  EXPECT_EQ(shown_to(keyed, "localhost"), "/here.pem /secret.key");
+  const Settings other = loaded({{"CASSETTE_TLS_CLIENT_CERT", "/other.pem"}});
+  EXPECT_EQ(shown_to(other, "one.test"), "/other.pem /other.pem");
+  EXPECT_EQ(shown_to(other, "a.example"), "/other.pem /other.pem");
+}
+
+TEST_F(SettingsTest, WhatIsWrongWithClientCertificatesIsSaid) {
+  const std::string file = write(
+      ".cassette.yaml", "tls_client_cert: {a.test: a.pem}\ntls_client_key: {b.test: b.key}\n");
+  EXPECT_EQ(error({}), file +
+                           ":2: tls_client_key: a key without a certificate for the same host: " +
+                           directory_ + "/b.key; tls-client-cert names that");
+  for (const char* bad : {"{'http://a': c.pem}", "{'a.test,b.test': c.pem}", "{a.test: ''}"}) {
+    write(".cassette.yaml", std::string("tls_client_cert: ") + bad + "\n");
+    EXPECT_EQ(error({}).find(file + ":1: tls_client_cert: unknown value"), 0U) << bad;
+  }
+  for (const char* bad : {"[c.pem]", "{a.test: [c.pem]}", "{a.test: }"}) {
+    write(".cassette.yaml", std::string("tls_client_cert: ") + bad + "\n");
+    EXPECT_EQ(error({}).find(file + ":1: tls_client_cert: "), 0U) << bad;
+  }
+}
+
+TEST_F(SettingsTest, FilesOfClientCertificatesAreLookedInto) {
+  const std::string block = "-----BEGIN X-----\nMAA=\n-----END X-----\n";
+  auto pem = [&block](const std::string& label) {
+    std::string text = block;
+    for (std::size_t at = text.find("X-"); at != std::string::npos; at = text.find("X-"))
+      text.replace(at, 1, label);
+    return text;
+  };
+  auto checked = [&](const std::string& certificate, const std::string& key) {
+    Environment environment = {{"CASSETTE_TLS_CLIENT_CERT", certificate}};
+    if (!key.empty()) environment["CASSETTE_TLS_CLIENT_KEY"] = key;
+    auto result = check_client_certificates(loaded(environment));
+    return result.ok() ? "" : result.error().message;
+  };
+  const std::string both =
+      write("both.pem", "a comment\n" + pem("EC PRIVATE KEY") + pem("CERTIFICATE"));
+  const std::string certificate = write("c.pem", pem("CERTIFICATE"));
+  const std::string key = write("k.pem", pem("PRIVATE KEY"));
+  EXPECT_EQ(checked(both, ""), "");
+  EXPECT_EQ(checked(certificate, key), "");
+  EXPECT_EQ(checked(certificate, ""),
+            "CASSETTE_TLS_CLIENT_CERT: " + certificate +
+                " holds no private key in PEM: name the file that does (tls-client-key)");
+  EXPECT_EQ(checked(key, key), "CASSETTE_TLS_CLIENT_CERT: " + key + " holds no certificate in PEM");
+  EXPECT_EQ(checked(certificate, certificate),
+            "CASSETTE_TLS_CLIENT_KEY: " + certificate + " holds no private key in PEM");
+  EXPECT_NE(checked(certificate, write("e.pem", pem("ENCRYPTED PRIVATE KEY"))).find("is encrypted"),
+            std::string::npos);
+  EXPECT_NE(checked("/absent.pem", key).find("CASSETTE_TLS_CLIENT_CERT: "), std::string::npos);
+  EXPECT_NE(checked("/absent.pem", key).find("/absent.pem: No such file"), std::string::npos);
+  EXPECT_NE(checked(certificate, "/absent.pem").find("CASSETTE_TLS_CLIENT_KEY: "),
+            std::string::npos);
+  EXPECT_TRUE(check_client_certificates(Settings()).ok());
 }
 
 TEST_F(SettingsTest, ABadValueIsAnErrorThatNamesVariableValueAndWhatIsAllowed) {
