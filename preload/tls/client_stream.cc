@@ -99,7 +99,9 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
   void offer_groups(const ClientHello& hello) {
     std::string list;
     for (const std::uint16_t group : hello.groups) {
-      if (const char* name = SSL_group_to_name(ssl_.get(), group)) list.append(":").append(name);
+      // By the number that is in the hello, and not by one of OpenSSL's own.
+      const int number = TLSEXT_nid_unknown | group;
+      if (const char* name = SSL_group_to_name(ssl_.get(), number)) list.append(":").append(name);
     }
     if (!list.empty()) SSL_set1_groups_list(ssl_.get(), list.c_str() + 1);
     ERR_clear_error();

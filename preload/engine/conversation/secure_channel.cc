@@ -278,6 +278,8 @@ void SecureChannel::server_failed(std::string_view last) {
   // What failed here fails there, for the same reason: its handshake has got no further.
   tell(LogLevel::kWarn, "the TLS handshake with the server failed (" + client_->problem() + ")");
   tell_of_certificate();
+  // An alert says it alone: what was signed before is for our hello, and not for the program's.
+  if (client_->peer_said_why()) raw_ = last;
   failed_ = true;
   passes_failure_ = true;
 }
