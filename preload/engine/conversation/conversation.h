@@ -111,6 +111,8 @@ class Conversation {
   /// first line that stays incomplete is another protocol; a program that sends nothing waits for a server that
   /// speaks first, and would wait for ever where nobody is connected to it.
   std::int64_t patience() const;
+  /// It is known what the program speaks.
+  bool settled() const { return phase_ != Phase::kSniffing; }
   /// What either side says goes to the other as it is.
   bool relays() const { return phase_ == Phase::kRelay; }
   /// A forwarded request has not got its whole response yet.

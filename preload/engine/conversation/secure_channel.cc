@@ -53,12 +53,11 @@ void SecureChannel::from_program(std::string_view bytes) {
     return;
   }
   server_->receive(bytes, plain_);
-  if (!heard_ && !plain_.empty()) {
-    heard_ = true;
-    note_server();
-  }
+  heard_ = heard_ || !plain_.empty();
   go_on();
   pass_plain();
+  // What is relayed is not replayed.
+  if (heard_ && inner_ && inner_->settled() && !relays()) note_server();
   if (failed_ || server_->state() != State::kClosed) return;
   program_closes();
   if (relays()) server_->take_rest(rest_of_program_);

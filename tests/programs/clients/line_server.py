@@ -13,6 +13,7 @@ accepted = os.open(accepted, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
 
 async def answer_lines(reader, writer):
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     try:
         while line := await reader.readline():
             writer.write(b"+" + line)

@@ -37,6 +37,11 @@ try:
         connection = tcp()
         show(connection.makefile("rb").readline())
         talk(connection, lines)
+    elif kind == "urgent":
+        connection = tcp()
+        for line in lines:
+            connection.sendall(line.encode() + b"\n", socket.MSG_OOB)
+            show(connection.makefile("rb").readline())
     elif kind == "half-close":
         connection = tcp()
         file = talk(connection, lines)
