@@ -97,7 +97,7 @@ void SecureChannel::from_upstream(std::string_view bytes) {
   const bool opens = client_->state() == State::kHandshaking;
   if (opens && !inner_ && raw_.size() < kLongestFlight) raw_.append(bytes);
   const State state = client_->receive(bytes, early_);
-  if (state == State::kFailed) return server_failed();
+  if (state == State::kFailed) return server_failed(bytes);
   if (opens && state != State::kHandshaking) server_opened();
   go_on();
   pass_plain();
@@ -117,6 +117,7 @@ void SecureChannel::pass_plain() {
   if (failed_ || !inner_) return;
   if (!plain_.empty()) inner_->from_program(std::exchange(plain_, {}));
   if (!early_.empty()) inner_->from_upstream(std::exchange(early_, {}));
+  if (std::exchange(broken_, false)) inner_->upstream_failed(ECONNRESET, /*told=*/true);
   if (!std::exchange(closes_early_, false)) return;
   const bool is_cut = relays() && client_->state() != State::kClosed;
   if (!is_cut) upstream_closes();
@@ -263,15 +264,21 @@ bool SecureChannel::is_as_good_as_shown() const {
   return verdict_.is_in_time && !verdict_.names.empty() && is_trusted();
 }
 
-void SecureChannel::server_failed() {
-  if (inner_) {
+void SecureChannel::server_failed(std::string_view last) {
+  if (inner_ || !leaf_.empty()) {
     tell(LogLevel::kError, "the server broke TLS off (" + client_->problem() + ")");
     tell_of_certificate();
-    return inner_->upstream_failed(ECONNRESET, /*told=*/true);
+    // What we cannot read the program cannot either, and it says so in its own words.
+    if (!client_->peer_said_why()) unreadable_ = last;
+    // With TLS 1.3 a server refuses a certificate behind its handshake (RFC 8446 section 4.4.2.4): so it comes to the program.
+    broken_ = true;
+    return pass_plain();
   }
   // What failed here fails there, for the same reason: its handshake has got no further.
   tell(LogLevel::kWarn, "the TLS handshake with the server failed (" + client_->problem() + ")");
   tell_of_certificate();
+  // An alert says it alone: what was signed before is for our hello, and not for the program's.
+  if (client_->peer_said_why()) raw_ = last;
   failed_ = true;
   passes_failure_ = true;
 }
@@ -413,10 +420,11 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
       server_->send(front);
       plain.consume(front.size());
     }
-    if (inner_->ends_program() && plain.empty()) server_->close();
+    if (inner_->ends_program() && plain.empty() && unreadable_.empty()) server_->close();
   }
   if (failed_) bytes.swap(raw_);
   server_->take_output(bytes);
+  if (inner_ && inner_->ends_program()) bytes.append(std::exchange(unreadable_, {}));
   if (relays() && inner_->ends_program()) bytes.append(std::exchange(rest_of_upstream_, {}));
   to_program.add_copy(bytes);
   bytes.clear();
