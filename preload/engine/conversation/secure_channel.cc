@@ -107,6 +107,10 @@ void SecureChannel::from_upstream(std::string_view bytes) {
 }
 
 void SecureChannel::upstream_finished() {
+  if (leaves_upstream_alone()) {
+    unused_ended_ = true;
+    return;
+  }
   passes_failure_ = false;
   upstream_ended_ = true;
   if (!relays()) upstream_closes();
@@ -136,6 +140,10 @@ void SecureChannel::upstream_closes() {
 }
 
 void SecureChannel::upstream_failed(int error) {
+  if (leaves_upstream_alone()) {
+    unused_ended_ = true;
+    return;
+  }
   passes_failure_ = false;
   if (inner_) {
     inner_->upstream_failed(error);
@@ -388,6 +396,10 @@ bool SecureChannel::ends_upstream() const {
 
 /// What was said to it is of TLS alone.
 bool SecureChannel::lets_upstream_go() {
+  if (leaves_upstream_alone()) {
+    const bool is_http = inner_ && inner_->settled() && !relays() && !inner_->needs_upstream();
+    return std::exchange(unused_ended_, false) || (is_http && !std::exchange(unused_let_go_, true));
+  }
   if (!inner_ || !inner_->lets_upstream_go()) return false;
   client_.reset();
   may_send_ = upstream_closed_ = false;

@@ -1037,6 +1037,48 @@ TEST_P(SecureChannelTest, ServerWithinTlsMaySpeakFirst) {
   }
 }
 
+TEST_P(SecureChannelTest, ServerThatWasReachedBeforeTlsIsKeptForWhatIsNoHttp) {
+  trust_by_file();
+  record();
+  for (bool http : {false, true}) {
+    Conversation& conversation = open();
+    conversation.deadline_passed();
+    EXPECT_TRUE(conversation.needs_upstream());
+    RawEnd program = this->program(), server = this->server();
+    run(program, nullptr);
+    EXPECT_TRUE(program.is_open());
+    EXPECT_FALSE(conversation.lets_upstream_go());
+    EXPECT_FALSE(reached_server_);
+    program.send(http ? kGet : "PING\n");
+    run(program, &server);
+    EXPECT_EQ(program.plain, http ? kAnswer : "");
+    EXPECT_EQ(server.plain, http ? "" : "PING\n");
+    EXPECT_EQ(conversation.lets_upstream_go(), http);
+    EXPECT_FALSE(conversation.lets_upstream_go());
+    finish_session();
+  }
+}
+
+TEST_P(SecureChannelTest, EndOfAServerThatIsNotNeededIsNone) {
+  record();
+  for (bool fails : {false, true}) {
+    Conversation& conversation = open();
+    conversation.deadline_passed();
+    RawEnd program = this->program();
+    run(program, nullptr);
+    if (fails) {
+      conversation.upstream_failed(ECONNRESET);
+    } else {
+      conversation.upstream_finished();
+    }
+    EXPECT_TRUE(conversation.lets_upstream_go());
+    program.send(kGet);
+    run(program, nullptr);
+    EXPECT_EQ(program.plain, kAnswer);
+    finish_session();
+  }
+}
+
 TEST_P(SecureChannelTest, ProgramThatSpeaksHttpAfterAllNeedsNoServer) {
   record();
   for (bool trusted : {true, false}) {
