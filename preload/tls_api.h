@@ -31,11 +31,13 @@ struct Anchors {
 
 /// What is to be said of a server's certificates by some anchors.
 struct ChainVerdict {
-  bool is_trusted =
-      false;  ///< the chain leads to one of them, whatever the server's own certificate says
-  bool is_in_time = false;  ///< that is valid now
-  ServerNames names;        ///< those of the names asked for that it is for
-  std::string problem;      ///< why one of these is not so
+  bool is_trusted = false;   ///< the chain leads to one of them, and only its dates may be wrong
+  bool is_in_time = false;   ///< the server's own certificate is valid now
+  bool is_anchored = false;  ///< it leads there, and what else is wrong a mirrored chain shows
+  /// That chain, DER: from the server's own to the last that a mirrored one has to have; without whom it leads to.
+  std::vector<std::string> path;
+  ServerNames names;    ///< those of the names asked for that it is for
+  std::string problem;  ///< why one of these is not so
   bool is_ordinary() const { return is_trusted && is_in_time && !names.empty(); }
 };
 
@@ -50,8 +52,9 @@ struct WeakExchange {
 struct ServerFace {
   ServerNames names;  ///< of an ordinary certificate, where `chain` is empty
   std::vector<std::string>
-      chain;  ///< DER, the server's own first: certificates like these (mirror.h)
-  bool is_trusted = true;
+      chain;                    ///< DER, the server's own first: certificates like these (mirror.h)
+  bool is_trusted = true;       ///< the last one's issuer is
+  bool has_own_number = false;  ///< not the real one's serial number
   std::int64_t recorded_at =
       0;            ///< seconds since 1970: what is valid then is valid now; 0: it is met now
   int version = 0;  ///< of TLS, as the real server chose it; 0: the best that there is
@@ -96,8 +99,6 @@ class TlsStream {
 
   virtual State state() const = 0;
   virtual const std::string& problem() const = 0;
-  /// It failed for an alert of the peer's.
-  virtual bool peer_said_why() const = 0;
 };
 
 /// The end that stands for the real server, and talks to the program.
@@ -110,6 +111,8 @@ class TlsServerStream : public TlsStream {
   virtual bool wants_certificate() const = 0;
   /// Goes on with that. Returns the server's own certificate, DER.
   virtual std::string present(const ServerFace& face) = 0;
+  /// Ends the connection with this fatal alert (RFC 8446 section 6), which is protected as far as the handshake has got.
+  virtual void alert(int number) = 0;
   /// The program has shown a certificate of its own. Valid once open.
   virtual bool got_certificate() const = 0;
   /// The certificate (DER) that what is stapled is signed with, where it is stapled.
@@ -122,13 +125,15 @@ class TlsServerStream : public TlsStream {
 /// server: whether that may be trusted is decided elsewhere.
 class TlsClientStream : public TlsStream {
  public:
-  // Valid once open.
-  /// The server's certificate and what it sent with it, DER.
-  virtual const std::vector<std::string>& chain() const = 0;
+  // Valid once open, or once it has failed behind the server's certificate.
+  /// The server's certificate and what it sent with it, DER; empty: it has sent none.
+  virtual const std::vector<std::string>& chain() = 0;
   /// Of TLS, as on the wire: 0x0303 is 1.2.
   virtual int version() const = 0;
   /// It chose one of the program's ALPN names.
   virtual bool takes_protocol() const = 0;
+  /// The fatal alert with which it ended the connection (RFC 8446 section 6); 0: none.
+  virtual int alert() const = 0;
   /// Its stapled OCSP response, DER; empty: none.
   virtual std::string status() const = 0;
   virtual WeakExchange exchange() const = 0;

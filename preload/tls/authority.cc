@@ -56,7 +56,10 @@ Result<std::string> make_bytes() {
 
 /// Names what an identity was made for, whatever that is, in a few characters.
 std::string name_of(const ServerFace& face, int rsa_bits) {
-  std::string all(1, face.is_trusted ? 't' : face.has_status ? 's' : 'f');
+  std::string all{face.is_trusted   ? 't'
+                  : face.has_status ? 's'
+                                    : 'f',
+                  face.has_own_number ? 't' : 'f'};
   append_part(all, std::to_string(rsa_bits));
   append_part(all, std::to_string(face.recorded_at));
   for (const std::string& one : face.chain.empty() ? face.names : face.chain) append_part(all, one);
@@ -202,7 +205,8 @@ std::vector<Owned<X509>> Authority::make_chain(const ServerFace& face, EVP_PKEY*
                          {.leaf = key,
                           .authority = certificate_.get(),
                           .authority_key = key_.get(),
-                          .stranger = stranger_key_.get()});
+                          .stranger = stranger_key_.get()},
+                         face.has_own_number);
     // Who says something of a certificate has to be seen.
     if (!face.is_trusted && face.has_status && chain.size() == 1 && !is_self_issued(chain[0].get()))
       chain.push_back(make_stranger(X509_get_issuer_name(chain[0].get()), stranger_key_.get()));

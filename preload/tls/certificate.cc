@@ -14,15 +14,8 @@ namespace cassette {
 namespace {
 
 bool set_common(X509* certificate, EVP_PKEY* key) {
-  unsigned char serial[16];
-  if (RAND_bytes(serial, sizeof serial) != 1) return false;
-  serial[0] &= 0x7f;  // positive, RFC 5280 section 4.1.2.2
-  BIGNUM* number = BN_bin2bn(serial, sizeof serial, nullptr);
-  bool good = number != nullptr && X509_set_version(certificate, X509_VERSION_3) == 1 &&
-              BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != nullptr &&
-              set_always_valid(certificate) && set_key(certificate, key);
-  BN_free(number);
-  return good;
+  return X509_set_version(certificate, X509_VERSION_3) == 1 && set_random_number(certificate) &&
+         set_always_valid(certificate) && set_key(certificate, key);
 }
 
 bool set_name(X509* certificate, const std::string& name) {
@@ -68,6 +61,17 @@ bool add_alternative_names(X509* certificate, const ServerNames& names) {
 
 bool set_first_day(ASN1_TIME* time) {
   return ASN1_TIME_set_string_X509(time, "19700102000000Z") == 1;
+}
+
+bool set_random_number(X509* certificate) {
+  unsigned char serial[16];
+  if (RAND_bytes(serial, sizeof serial) != 1) return false;
+  serial[0] &= 0x7f;  // positive, RFC 5280 section 4.1.2.2
+  BIGNUM* number = BN_bin2bn(serial, sizeof serial, nullptr);
+  const bool good = number != nullptr &&
+                    BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != nullptr;
+  BN_free(number);
+  return good;
 }
 
 bool set_never_ending(X509* certificate) {

@@ -28,7 +28,17 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
     go_on();
   }
 
-  const std::vector<std::string>& chain() const override { return chain_; }
+  const std::vector<std::string>& chain() override {
+    if (!chain_.empty()) return chain_;
+    const STACK_OF(X509)* certificates = SSL_get_peer_cert_chain(ssl_.get());
+    for (int i = 0; i < sk_X509_num(certificates); ++i)
+      chain_.push_back(der_of(sk_X509_value(certificates, i)));
+    return chain_;
+  }
+  int alert() const override {
+    const bool alerted = state() == State::kFailed && reason_ >= SSL_AD_REASON_OFFSET;
+    return alerted ? reason_ - SSL_AD_REASON_OFFSET : 0;
+  }
   int version() const override { return SSL_version(ssl_.get()); }
   bool takes_protocol() const override {
     const unsigned char* name = nullptr;
@@ -145,12 +155,6 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
         all.emplace_back(reinterpret_cast<const char*>(der), size);
     }
     return all;
-  }
-
-  void opened() override {
-    const STACK_OF(X509)* certificates = SSL_get_peer_cert_chain(ssl_.get());
-    for (int i = 0; i < sk_X509_num(certificates); ++i)
-      chain_.push_back(der_of(sk_X509_value(certificates, i)));
   }
 
   const ClientIdentity identity_;

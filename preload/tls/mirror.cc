@@ -69,14 +69,18 @@ bool set_dates(X509* made, const X509* real, std::int64_t recorded_at) {
          set_first_day(X509_getm_notAfter(made));
 }
 
-/// A key that signs in the handshake has to be allowed to, whatever the real one did instead.
+/// A key that signs in the handshake has to be allowed to, where the real one may have done something else: been
+/// encrypted for (RFC 5280 section 4.2.1.3).
 bool add_key_usage(X509* made, const X509* real) {
   int critical = 0;
   auto* usage =
       static_cast<ASN1_BIT_STRING*>(X509_get_ext_d2i(real, NID_key_usage, &critical, nullptr));
   if (usage == nullptr) return true;
+  constexpr int kSigns = 0;
+  constexpr int kEncrypts = 2;
   const bool good =
-      ASN1_BIT_STRING_set_bit(usage, 0, 1) == 1 &&
+      (ASN1_BIT_STRING_get_bit(usage, kEncrypts) == 0 ||
+       ASN1_BIT_STRING_set_bit(usage, kSigns, 1) == 1) &&
       X509_add1_ext_i2d(made, NID_key_usage, usage, critical, X509V3_ADD_DEFAULT) == 1;
   ASN1_BIT_STRING_free(usage);
   return good;
@@ -130,9 +134,9 @@ bool is_self_issued(X509* certificate) {
 }
 
 std::vector<Owned<X509>> mirror_chain(const std::vector<std::string>& chain, bool trusted,
-                                      std::int64_t recorded_at, const MirrorKeys& keys) {
+                                      std::int64_t recorded_at, const MirrorKeys& keys,
+                                      bool own_number) {
   std::vector<Owned<X509>> path = path_of(chain);
-  if (trusted && !path.empty()) path.resize(1);
   std::vector<Owned<X509>> made(path.size());
   for (std::size_t i = path.size(); i-- > 0;) {
     X509* real = path[i].get();
@@ -146,7 +150,8 @@ std::vector<Owned<X509>> mirror_chain(const std::vector<std::string>& chain, boo
     EVP_PKEY* issuer_key = own ? key : is_top && trusted ? keys.authority_key : keys.stranger;
     const bool good =
         it != nullptr && X509_set_version(it, X509_get_version(real)) == 1 &&
-        X509_set_serialNumber(it, X509_get_serialNumber(real)) == 1 &&
+        (own_number ? set_random_number(it)
+                    : X509_set_serialNumber(it, X509_get_serialNumber(real)) == 1) &&
         X509_set_subject_name(it, X509_get_subject_name(real)) == 1 &&
         X509_set_issuer_name(it, is_top && trusted ? X509_get_subject_name(keys.authority)
                                                    : X509_get_issuer_name(real)) == 1 &&

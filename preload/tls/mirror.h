@@ -24,10 +24,11 @@ struct MirrorKeys {
 };
 
 /// The certificates of `chain` (DER, the server's own first, the rest in any order and of any use) in the order in which a
-/// server sends them; the first alone where `trusted`. `recorded_at` (seconds since 1970): the chain was met then, and what
-/// was valid is valid now, and so on; 0: it is met now. Empty: the chain holds no certificate, or there is no memory.
+/// server sends them. `trusted`: the authority signs the last one. `recorded_at` (seconds since 1970): the chain was met then, and what
+/// was valid is valid now, and so on; 0: it is met now. `own_number`: the serial numbers are not the real ones. Empty: the chain holds no certificate, or there is no memory.
 std::vector<Owned<X509>> mirror_chain(const std::vector<std::string>& chain, bool trusted,
-                                      std::int64_t recorded_at, const MirrorKeys& keys);
+                                      std::int64_t recorded_at, const MirrorKeys& keys,
+                                      bool own_number = false);
 
 /// It names itself as its issuer.
 bool is_self_issued(X509* certificate);

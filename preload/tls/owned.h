@@ -11,6 +11,7 @@ namespace cassette {
 
 struct FreeOpenSsl {
   void operator()(X509* p) const { X509_free(p); }
+  void operator()(X509_NAME* p) const { X509_NAME_free(p); }
   void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
   void operator()(SSL_CTX* p) const { SSL_CTX_free(p); }
   void operator()(SSL* p) const { SSL_free(p); }

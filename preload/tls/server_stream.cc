@@ -7,6 +7,9 @@
 #include "preload/tls/mirror.h"
 #include "preload/tls/stream.h"
 
+// There is no public function for an alert of one's own choice. This one has been in every OpenSSL, which is linked in.
+extern "C" int ssl3_send_alert(SSL* ssl, int level, int description);
+
 namespace cassette {
 
 namespace {
@@ -49,6 +52,11 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     } else {
       MemoryStream::fail(problem);
     }
+  }
+
+  void alert(int number) override {
+    ssl3_send_alert(ssl_.get(), SSL3_AL_FATAL, number);
+    ERR_clear_error();
   }
 
   bool got_certificate() const override { return SSL_get0_peer_certificate(ssl_.get()) != nullptr; }

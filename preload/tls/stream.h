@@ -79,10 +79,6 @@ class MemoryStream : public Interface {
 
   State state() const override { return state_; }
   const std::string& problem() const override { return problem_; }
-  bool peer_said_why() const override {
-    constexpr int kBehindAlerts = SSL_AD_REASON_OFFSET + 256;
-    return reason_ >= SSL_AD_REASON_OFFSET && reason_ < kBehindAlerts;
-  }
 
  protected:
   explicit MemoryStream(SSL_CTX* context) : ssl_(SSL_new(context)) {
@@ -104,7 +100,6 @@ class MemoryStream : public Interface {
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) {
       state_ = State::kOpen;
-      opened();
       write_waiting();
       return;
     }
@@ -125,9 +120,6 @@ class MemoryStream : public Interface {
     reason_ = ERR_GET_REASON(ERR_peek_last_error());
     failed(openssl_problem());
   }
-
-  /// The handshake is over.
-  virtual void opened() {}
 
   Owned<SSL> ssl_;
   int reason_ = 0;  ///< OpenSSL's code for what failed

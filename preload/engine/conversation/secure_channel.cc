@@ -47,7 +47,7 @@ SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSup
                                   /*resumes=*/terms_.policy == UpstreamPolicy::kNever)) {}
 
 void SecureChannel::from_program(std::string_view bytes) {
-  if (failed_) return;
+  if (failed_ || waits_for_break(bytes)) return;
   if (relays() && server_->state() == State::kClosed) {
     rest_of_program_.append(bytes);
     return;
@@ -58,6 +58,7 @@ void SecureChannel::from_program(std::string_view bytes) {
   pass_plain();
   // What is relayed is not replayed.
   if (heard_ && inner_ && inner_->settled() && !relays()) note_server();
+  if (broken_ && inner_ && broken_->alert != 0) end_broken();
   if (failed_ || server_->state() != State::kClosed) return;
   program_closes();
   if (relays()) server_->take_rest(rest_of_program_);
@@ -97,7 +98,10 @@ void SecureChannel::from_upstream(std::string_view bytes) {
   const bool opens = client_->state() == State::kHandshaking;
   if (opens && !inner_ && raw_.size() < kLongestFlight) raw_.append(bytes);
   const State state = client_->receive(bytes, early_);
-  if (state == State::kFailed) return server_failed(bytes);
+  if (state == State::kFailed) {
+    if (!broken_) server_failed(bytes);
+    return;
+  }
   if (opens && state != State::kHandshaking) server_opened();
   go_on();
   pass_plain();
@@ -113,7 +117,7 @@ void SecureChannel::upstream_finished() {
   }
   passes_failure_ = false;
   upstream_ended_ = true;
-  if (!relays()) upstream_closes();
+  if (!relays() && !broken_) upstream_closes();
 }
 
 /// What either side has said while the program's handshake was not over.
@@ -121,7 +125,6 @@ void SecureChannel::pass_plain() {
   if (failed_ || !inner_) return;
   if (!plain_.empty()) inner_->from_program(std::exchange(plain_, {}));
   if (!early_.empty()) inner_->from_upstream(std::exchange(early_, {}));
-  if (std::exchange(broken_, false)) inner_->upstream_failed(ECONNRESET, /*told=*/true);
   if (!std::exchange(closes_early_, false)) return;
   const bool is_cut = relays() && client_->state() != State::kClosed;
   if (!is_cut) upstream_closes();
@@ -133,7 +136,7 @@ void SecureChannel::upstream_closes() {
     inner_->upstream_finished();
   } else if (client_ && client_->state() == State::kHandshaking) {
     tell(LogLevel::kWarn, "the server closed the connection during the TLS handshake");
-    failed_ = true;
+    break_off({});
   } else {
     closes_early_ = true;
   }
@@ -145,11 +148,11 @@ void SecureChannel::upstream_failed(int error) {
     return;
   }
   passes_failure_ = false;
+  if (failed_ || broken_) return;
   if (inner_) {
     inner_->upstream_failed(error);
   } else {
-    reset_error_ = error;
-    failed_ = true;
+    break_off({.alert = 0, .error = error});
   }
 }
 
@@ -160,7 +163,7 @@ void SecureChannel::go_on() {
     if (terms_.policy == UpstreamPolicy::kAtConnect && !client_) reach_server();
     if (!client_) {
       show_recorded();
-    } else if (client_->state() != State::kHandshaking) {
+    } else if (client_->state() != State::kHandshaking || broken_) {
       show_server();
     }
   }
@@ -175,6 +178,7 @@ void SecureChannel::go_on() {
   terms.host = name();
   terms.within_tls = true;
   inner_ = std::make_unique<Conversation>(deck_, std::move(terms));
+  if (broken_) end_broken();
 }
 
 // --- what the program gets to see ------------------------------------------------------------------
@@ -193,8 +197,8 @@ void SecureChannel::show_server() {
   if (!is_insecure()) {
     verdict_ = judge(client_->chain(), 0);
     shown_ = client_->chain();
-    face.chain = shown_;
-    face.is_trusted = verdict_.is_trusted;
+    face.chain = verdict_.is_anchored ? verdict_.path : shown_;
+    face.is_trusted = verdict_.is_anchored;
     server.chain = shown_;
   }
   show(face, std::move(server));
@@ -212,9 +216,12 @@ void SecureChannel::show_recorded() {
   const ServerCertificate& certificate = recorded.certificate;
   if (!certificate.chain.empty() && !is_insecure()) {
     shown_ = certificate.chain;
-    face.chain = shown_;
     face.recorded_at = recorded.recorded_at / kMicroseconds;
-    face.is_trusted = certificate.trusted || judge(shown_, face.recorded_at).is_trusted;
+    const ChainVerdict verdict = judge(shown_, face.recorded_at);
+    face.is_trusted = certificate.trusted || verdict.is_anchored;
+    face.chain = verdict.is_anchored   ? verdict.path
+                 : certificate.trusted ? std::vector<std::string>{shown_.front()}
+                                       : shown_;
     // One that some program did not trust is judged by each.
     if (!certificate.trusted) server.chain = shown_;
     server.recorded_at = face.recorded_at;
@@ -222,12 +229,18 @@ void SecureChannel::show_recorded() {
   show(face, std::move(server));
 }
 
-void SecureChannel::show(const ServerFace& face, Judgements::Server server) {
+void SecureChannel::show(ServerFace face, Judgements::Server server) {
   raw_.clear();
+  support_.bring_trust();
+  if (!face.chain.empty() && support_.judgements->asks_nss()) {
+    // It judges the real chain, and takes no two certificates for one that have an issuer and a number in common.
+    face.chain.resize(1);
+    face.is_trusted = true;
+    face.has_own_number = true;
+  }
   leaf_ = server_->present(face);
   if (!server.chain.empty()) server.status_signer = server_->status_signer();
   support_.judgements->present(leaf_, std::move(server));
-  support_.bring_trust();
   server_->receive({}, plain_);
 }
 
@@ -273,22 +286,67 @@ bool SecureChannel::is_as_good_as_shown() const {
 }
 
 void SecureChannel::server_failed(std::string_view last) {
-  if (inner_ || !leaf_.empty()) {
-    tell(LogLevel::kError, "the server broke TLS off (" + client_->problem() + ")");
-    tell_of_certificate();
-    // What we cannot read the program cannot either, and it says so in its own words.
-    if (!client_->peer_said_why()) unreadable_ = last;
-    // With TLS 1.3 a server refuses a certificate behind its handshake (RFC 8446 section 4.4.2.4): so it comes to the program.
-    broken_ = true;
-    return pass_plain();
-  }
-  // What failed here fails there, for the same reason: its handshake has got no further.
-  tell(LogLevel::kWarn, "the TLS handshake with the server failed (" + client_->problem() + ")");
+  tell(LogLevel::kWarn,
+       (inner_ ? "the server broke TLS off (" : "the TLS handshake with the server failed (") +
+           client_->problem() + ")");
   tell_of_certificate();
-  // An alert says it alone: what was signed before is for our hello, and not for the program's.
-  if (client_->peer_said_why()) raw_ = last;
+  // What we cannot read the program cannot either, and it says so in its own words.
+  if (inner_ && client_->alert() == 0) unreadable_ = last;
+  break_off({.alert = client_->alert(), .error = 0});
+}
+
+/// The program hears of it when it has got as far as it would have got with that server.
+void SecureChannel::break_off(const Break& how) {
+  broken_ = how;
+  if (inner_) return end_broken();
+  if (client_ && !client_->chain().empty()) return go_on();
+  // Before the server chose anything, what it sends means the same to the program, byte for byte.
+  constexpr char kHandshake = 0x16;  // a record with a ServerHello, RFC 8446 section 5.1
+  passes_failure_ = client_ && client_->state() == State::kFailed;
+  if (!raw_.empty() && raw_.front() == kHandshake) {
+    raw_.clear();
+    passes_failure_ = false;
+  }
+  reset_error_ = how.error;
   failed_ = true;
-  passes_failure_ = true;
+}
+
+/// Until TLS 1.2 the server has its last word after the program's, whose handshake is not over until then.
+bool SecureChannel::waits_for_break(std::string_view bytes) {
+  constexpr int kTls12 = 0x0303;
+  if (!broken_ || inner_ || leaf_.empty() || client_->version() > kTls12) return false;
+  constexpr std::size_t kHeader = 5;  // kind, version, size: RFC 5246 section 6.2.1
+  constexpr char kChangeCipherSpec = 0x14;
+  flight_.append(bytes);
+  bool changed = false;
+  std::size_t at = 0;
+  while (flight_.size() - at >= kHeader) {
+    const std::size_t size = kHeader + (static_cast<unsigned char>(flight_[at + 3]) << 8 |
+                                        static_cast<unsigned char>(flight_[at + 4]));
+    if (flight_.size() - at < size) break;
+    if (changed) {  // that was its Finished
+      end_broken();
+      break;
+    }
+    changed = flight_[at] == kChangeCipherSpec;
+    at += size;
+  }
+  if (flight_.size() > kLongestFlight) end_broken();
+  return true;
+}
+
+void SecureChannel::end_broken() {
+  if (!inner_) {
+    if (broken_->alert != 0) server_->alert(broken_->alert);
+    reset_error_ = broken_->error;
+    failed_ = true;
+  } else if (broken_->error != 0) {
+    inner_->upstream_failed(broken_->error);
+  } else if (broken_->alert == 0) {
+    inner_->upstream_finished();
+  } else if (inner_->exchanging() || inner_->relays()) {
+    inner_->upstream_failed(ECONNRESET, /*told=*/true);
+  }  // else it hears the alert (pump()), and may still ask for something
 }
 
 ChainVerdict SecureChannel::judge(const std::vector<std::string>& chain, std::int64_t at) const {
@@ -409,6 +467,7 @@ bool SecureChannel::lets_upstream_go() {
 /// After an alert comes the end of the stream.
 int SecureChannel::reset_error() const {
   if (failed_) return reset_error_;
+  if (broken_ && broken_->alert != 0) return 0;
   return inner_ && inner_->to_program().empty() ? inner_->reset_error() : 0;
 }
 
@@ -432,7 +491,11 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
       server_->send(front);
       plain.consume(front.size());
     }
-    if (inner_->ends_program() && plain.empty() && unreadable_.empty()) server_->close();
+    if (broken_ && broken_->alert != 0) {
+      if (!std::exchange(alerted_, true)) server_->alert(broken_->alert);
+    } else if (inner_->ends_program() && plain.empty() && unreadable_.empty()) {
+      server_->close();
+    }
   }
   if (failed_) bytes.swap(raw_);
   server_->take_output(bytes);

@@ -6,7 +6,7 @@
 // While recording, the real server is asked first, with what the program's ClientHello offers, and the program is shown a
 // certificate that is like the server's. It judges that, as it would have judged the real one: what it says in
 // plain text is its verdict, and goes on to the server. A server that fails the handshake fails it for the program, byte for
-// byte. In replay the handshake needs nobody: the program is shown what was recorded of the server, or an ordinary
+// byte, or, behind its certificate, by the same alert. In replay the handshake needs nobody: the program is shown what was recorded of the server, or an ordinary
 // certificate.
 //
 // Where the server is only asked when there is something to record, it must be as good as what the program was shown.
@@ -18,6 +18,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,12 +94,20 @@ class SecureChannel final : public Channel {
   }
   void show_server();
   void show_recorded();
-  void show(const ServerFace& face, Judgements::Server server);
+  void show(ServerFace face, Judgements::Server server);
   void reach_server();
   void server_opened();
   void tell_of_certificate() const;
   /// `last`: what came from it then.
   void server_failed(std::string_view last);
+  /// How the server broke TLS off: by an alert (its number), an error (errno), or by saying no more.
+  struct Break {
+    int alert = 0;
+    int error = 0;
+  };
+  void break_off(const Break& how);
+  bool waits_for_break(std::string_view bytes);
+  void end_broken();
   bool is_as_good_as_shown() const;
   bool is_trusted() const;
   void note_server();
@@ -134,6 +143,10 @@ class SecureChannel final : public Channel {
   bool failed_ = false;
   bool passes_failure_ =
       false;  ///< the server failed the handshake: what it sends goes to the program as it is
+  std::optional<Break> broken_;
+  std::string
+      flight_;  ///< what the program says in its handshake with a server that has broken it off
+  bool alerted_ = false;          ///< the program has been told of that
   bool program_closed_ = false;   ///< it has said in TLS that it sends no more
   bool upstream_closed_ = false;  ///< we have said so to the server
   // Another protocol than HTTP, whose two ends of TLS and of the connection are each passed on as they come.
@@ -144,7 +157,6 @@ class SecureChannel final : public Channel {
   std::string rest_of_program_;  ///< behind the end of TLS (STARTTLS the other way round)
   std::string rest_of_upstream_;
   std::string unreadable_;     ///< of a server that broke off without an alert
-  bool broken_ = false;        ///< it broke off, and the program's end does not know
   bool closes_early_ = false;  ///< the server does, before the program's handshake is over
   int reset_error_ = 0;
 };

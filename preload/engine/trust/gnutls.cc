@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <mutex>
 #include <vector>
 
@@ -44,6 +45,8 @@ struct GnuTls {
   unsigned (*get_flags)(Credentials);
   time_t (*begins)(Certificate);
   time_t (*ends)(Certificate);
+  int (*get_issuer)(TrustList, Certificate, Certificate*, unsigned);
+  unsigned (*is_issued_by)(Certificate, Certificate);
   int (*add_trust)(Credentials, const Datum*, int);
   int (*verify_chain)(TrustList, Certificate*, unsigned, TypedData*, unsigned, unsigned, unsigned*,
                       void*);
@@ -76,6 +79,8 @@ bool find_all(void* object) {
          find(object, "gnutls_certificate_get_verify_flags", it.get_flags) &&
          find(object, "gnutls_x509_crt_get_activation_time", it.begins) &&
          find(object, "gnutls_x509_crt_get_expiration_time", it.ends) &&
+         find(object, "gnutls_x509_trust_list_get_issuer", it.get_issuer) &&
+         find(object, "gnutls_x509_crt_check_issuer", it.is_issued_by) &&
          find(object, "gnutls_certificate_set_x509_trust_mem", it.add_trust) &&
          find(object, "gnutls_x509_trust_list_verify_crt2", it.verify_chain) &&
          find(object, "gnutls_x509_crt_init", it.new_certificate) &&
@@ -104,6 +109,23 @@ std::vector<std::string> authorities_of(Credentials credentials) {
   return all;
 }
 
+/// What GnuTLS would have said then of the dates of those who lead to somebody trusted.
+unsigned dates_of(TrustList trusted, const std::vector<Certificate>& chain, time_t then) {
+  unsigned status = 0;
+  Certificate one = chain.front();
+  for (std::size_t steps = 0; one != nullptr && steps < chain.size(); ++steps) {
+    if (gnutls.begins(one) > then) status |= kInvalid | kNotYetValid;
+    if (gnutls.ends(one) < then) status |= kInvalid | kExpired;
+    Certificate issuer = nullptr;
+    if (gnutls.get_issuer(trusted, one, &issuer, 0) >= 0) break;
+    auto next = std::find_if(chain.begin(), chain.end(), [one](Certificate other) {
+      return other != one && gnutls.is_issued_by(one, other) != 0;
+    });
+    one = next != chain.end() ? *next : nullptr;
+  }
+  return status;
+}
+
 /// What the program's own store says of the real server's chain; 0: trusted. A negative number: an error of GnuTLS's.
 int verify_server(Credentials credentials, const Judgements::Server& server, TypedData* data,
                   unsigned elements, unsigned* status) {
@@ -128,9 +150,7 @@ int verify_server(Credentials credentials, const Judgements::Server& server, Typ
                                  status, nullptr);
     if (server.recorded_at != 0 && (gnutls.get_flags(credentials) & kIgnoresTime) == 0) {
       // Its clock is the process's own, and cannot be told another time.
-      if (gnutls.begins(certificates.front()) > server.recorded_at)
-        *status |= kInvalid | kNotYetValid;
-      if (gnutls.ends(certificates.front()) < server.recorded_at) *status |= kInvalid | kExpired;
+      *status |= dates_of(trusted, certificates, server.recorded_at);
     }
   }
   for (Certificate certificate : certificates) gnutls.free_certificate(certificate);

@@ -5,6 +5,7 @@
 // Thread safety: everything from any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -103,6 +104,10 @@ class Judgements {
     return found != entries_.end() && found->second.accepted;
   }
 
+  /// This process has NSS, and its checks come here.
+  void set_asks_nss() { asks_nss_.store(true, std::memory_order_relaxed); }
+  bool asks_nss() const { return asks_nss_.load(std::memory_order_relaxed); }
+
   /// Around fork.
   void lock() { mutex_.lock(); }
   void unlock() { mutex_.unlock(); }
@@ -116,6 +121,7 @@ class Judgements {
     bool accepts_all = false;
     Judge late_judge;
   };
+  std::atomic<bool> asks_nss_ = false;  // once true for ever, and nothing else depends on it
   std::mutex mutex_;
   std::map<std::string, Entry> entries_;
 };

@@ -6,6 +6,7 @@
 #include "preload/engine/engine.h"
 #include "preload/engine/trust/entries.h"
 #include "preload/engine/trust/gnutls.h"
+#include "preload/engine/trust/nss.h"
 #include "preload/engine/trust/openssl.h"
 #include "store/log.h"
 
@@ -45,6 +46,7 @@ void bring_trust() {
   const std::string& authority = engine().tls().api->authority_der();
   judge_in_openssl(engine().judgements, authority);
   judge_in_gnutls(engine().judgements, authority);
+  judge_in_nss(engine().judgements);
 }
 
 }  // namespace
