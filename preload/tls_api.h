@@ -96,6 +96,8 @@ class TlsStream {
 
   virtual State state() const = 0;
   virtual const std::string& problem() const = 0;
+  /// It failed for an alert of the peer's.
+  virtual bool peer_said_why() const = 0;
 };
 
 /// The end that stands for the real server, and talks to the program.

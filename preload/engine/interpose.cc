@@ -53,9 +53,10 @@ auto guarded(Body body) noexcept -> decltype(body()) {
 ssize_t interpose_send(std::uintptr_t owner, int fd, const iovec* parts, std::size_t count,
                        int flags) {
   return guarded([&]() -> ssize_t {
-    if ((flags & MSG_OOB) != 0) return kPassThrough;
     Found connection(owner, fd);
-    return connection ? connection->send_inline(fd, parts, count) : kPassThrough;
+    if (!connection) return kPassThrough;
+    return (flags & MSG_OOB) != 0 ? connection->send_urgent(fd, parts, count)
+                                  : connection->send_inline(fd, parts, count);
   });
 }
 

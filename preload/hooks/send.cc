@@ -84,10 +84,11 @@ ssize_t hand_over(Owner owner, int fd, const iovec* parts, std::size_t count, in
     msghdr message{};  // TCP ignores the address of a connected socket, a socketpair does not
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = count;
-    return pass(owner, fd, message, flags);
+    // An urgent byte in a pair is one that nobody reads.
+    return pass(owner, fd, message, flags & ~MSG_OOB);
   }
   if (static_cast<std::size_t>(sent) == size_of(parts, count) || !blocks(fd, flags)) return sent;
-  sent = pass_rest(owner, fd, parts, count, flags, static_cast<std::size_t>(sent));
+  sent = pass_rest(owner, fd, parts, count, flags & ~MSG_OOB, static_cast<std::size_t>(sent));
   errno = saved;
   return sent;
 }

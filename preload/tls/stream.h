@@ -79,6 +79,10 @@ class MemoryStream : public Interface {
 
   State state() const override { return state_; }
   const std::string& problem() const override { return problem_; }
+  bool peer_said_why() const override {
+    constexpr int kBehindAlerts = SSL_AD_REASON_OFFSET + 256;
+    return reason_ >= SSL_AD_REASON_OFFSET && reason_ < kBehindAlerts;
+  }
 
  protected:
   explicit MemoryStream(SSL_CTX* context) : ssl_(SSL_new(context)) {

@@ -64,6 +64,9 @@ class Connection {
   /// more), -1 with errno where the server's end is known, kPassThrough (engine_api.h) when the bytes have to go through
   /// the kernel.
   ssize_t send_inline(int fd, const iovec* parts, std::size_t count);
+  /// The same for a send with MSG_OOB (tcp(7)): urgent for a server that is relayed to, and has all that went before. For
+  /// others these are bytes like any.
+  ssize_t send_urgent(int fd, const iovec* parts, std::size_t count);
   /// What a send through the kernel that failed with EPIPE is to fail with, as send_inline().
   ssize_t send_too_late(int fd);
   /// One through the kernel got rid of some of its bytes only.

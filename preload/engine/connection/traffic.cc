@@ -102,6 +102,24 @@ ssize_t Connection::send_inline(int fd, const iovec* parts, std::size_t count) {
   return static_cast<ssize_t>(total);
 }
 
+ssize_t Connection::send_urgent(int fd, const iovec* parts, std::size_t count) {
+  if (server_connected() && !refused_ && conversation_->relays()) {
+    char buffer[kInlineRead];
+    const bool has_all = !read_engine_end(buffer, sizeof buffer) && takes_program();
+    flush_to_upstream();
+    if (has_all && server_connected() && !original_blocked_ &&
+        conversation_->to_upstream().empty()) {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(parts);
+      message.msg_iovlen = count;
+      const ssize_t sent =
+          ::sendmsg(sockets_.original, &message, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent >= 0) return sent;
+    }
+  }
+  return send_inline(fd, parts, count);
+}
+
 bool Connection::takes_inline() const {
   return upstream_ != Upstream::kConnecting && !original_blocked_ &&
          conversation_->answers_inline();

@@ -97,7 +97,7 @@ void SecureChannel::from_upstream(std::string_view bytes) {
   const bool opens = client_->state() == State::kHandshaking;
   if (opens && !inner_ && raw_.size() < kLongestFlight) raw_.append(bytes);
   const State state = client_->receive(bytes, early_);
-  if (state == State::kFailed) return server_failed();
+  if (state == State::kFailed) return server_failed(bytes);
   if (opens && state != State::kHandshaking) server_opened();
   go_on();
   pass_plain();
@@ -121,6 +121,7 @@ void SecureChannel::pass_plain() {
   if (failed_ || !inner_) return;
   if (!plain_.empty()) inner_->from_program(std::exchange(plain_, {}));
   if (!early_.empty()) inner_->from_upstream(std::exchange(early_, {}));
+  if (std::exchange(broken_, false)) inner_->upstream_failed(ECONNRESET, /*told=*/true);
   if (!std::exchange(closes_early_, false)) return;
   const bool is_cut = relays() && client_->state() != State::kClosed;
   if (!is_cut) upstream_closes();
@@ -271,15 +272,21 @@ bool SecureChannel::is_as_good_as_shown() const {
   return verdict_.is_in_time && !verdict_.names.empty() && is_trusted();
 }
 
-void SecureChannel::server_failed() {
-  if (inner_) {
+void SecureChannel::server_failed(std::string_view last) {
+  if (inner_ || !leaf_.empty()) {
     tell(LogLevel::kError, "the server broke TLS off (" + client_->problem() + ")");
     tell_of_certificate();
-    return inner_->upstream_failed(ECONNRESET, /*told=*/true);
+    // What we cannot read the program cannot either, and it says so in its own words.
+    if (!client_->peer_said_why()) unreadable_ = last;
+    // With TLS 1.3 a server refuses a certificate behind its handshake (RFC 8446 section 4.4.2.4): so it comes to the program.
+    broken_ = true;
+    return pass_plain();
   }
   // What failed here fails there, for the same reason: its handshake has got no further.
   tell(LogLevel::kWarn, "the TLS handshake with the server failed (" + client_->problem() + ")");
   tell_of_certificate();
+  // An alert says it alone: what was signed before is for our hello, and not for the program's.
+  if (client_->peer_said_why()) raw_ = last;
   failed_ = true;
   passes_failure_ = true;
 }
@@ -317,7 +324,7 @@ void SecureChannel::program_turned_us_down() {
     tell(LogLevel::kError, program +
                                " offers no HTTP/1.1 within TLS, and HTTP/2 is not handled; "
                                "ignore-hosts lets the host through, unrecorded");
-  } else if (verdict == Verdict::kDistrusted) {
+  } else if (verdict == Verdict::kDistrusted || refuses_what_was_recorded()) {
     tell(LogLevel::kInfo, program + " refuses the server's certificate");
   } else if (server_->refusal() != TlsServerStream::Refusal::kCertificate) {
     tell(LogLevel::kWarn, "the TLS handshake with " + program + " failed: " + server_->problem());
@@ -338,7 +345,8 @@ void SecureChannel::program_turned_us_down() {
 /// changed their mind.
 void SecureChannel::program_lost_interest() {
   note_server();
-  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted) return;
+  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted || refuses_what_was_recorded())
+    return;
   const std::string closed = std::string(program_invocation_short_name) +
                              " closed the TLS connection before it asked for anything; if ";
   constexpr char kPinned[] =
@@ -425,10 +433,11 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
       server_->send(front);
       plain.consume(front.size());
     }
-    if (inner_->ends_program() && plain.empty()) server_->close();
+    if (inner_->ends_program() && plain.empty() && unreadable_.empty()) server_->close();
   }
   if (failed_) bytes.swap(raw_);
   server_->take_output(bytes);
+  if (inner_ && inner_->ends_program()) bytes.append(std::exchange(unreadable_, {}));
   if (relays() && inner_->ends_program()) bytes.append(std::exchange(rest_of_upstream_, {}));
   to_program.add_copy(bytes);
   bytes.clear();

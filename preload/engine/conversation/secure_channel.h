@@ -97,10 +97,13 @@ class SecureChannel final : public Channel {
   void reach_server();
   void server_opened();
   void tell_of_certificate() const;
-  void server_failed();
+  /// `last`: what came from it then.
+  void server_failed(std::string_view last);
   bool is_as_good_as_shown() const;
   bool is_trusted() const;
   void note_server();
+  /// A server that some program would not have.
+  bool refuses_what_was_recorded() const { return !client_ && !shown_.empty(); }
   void program_turned_us_down();
   void program_lost_interest();
   void fail(const std::string& problem);
@@ -140,6 +143,8 @@ class SecureChannel final : public Channel {
   bool unused_let_go_ = false;
   std::string rest_of_program_;  ///< behind the end of TLS (STARTTLS the other way round)
   std::string rest_of_upstream_;
+  std::string unreadable_;     ///< of a server that broke off without an alert
+  bool broken_ = false;        ///< it broke off, and the program's end does not know
   bool closes_early_ = false;  ///< the server does, before the program's handshake is over
   int reset_error_ = 0;
 };
