@@ -460,6 +460,7 @@ bool SecureChannel::lets_upstream_go() {
   }
   if (!inner_ || !inner_->lets_upstream_go()) return false;
   client_.reset();
+  unused_let_go_ = true;
   may_send_ = upstream_closed_ = false;
   return true;
 }
