@@ -47,7 +47,7 @@ SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSup
                                   /*resumes=*/terms_.policy == UpstreamPolicy::kNever)) {}
 
 void SecureChannel::from_program(std::string_view bytes) {
-  if (failed_) return;
+  if (failed_ || passed_break_) return;
   if (relays() && server_->state() == State::kClosed) {
     rest_of_program_.append(bytes);
     return;
@@ -117,7 +117,8 @@ void SecureChannel::pass_plain() {
   if (failed_ || !inner_) return;
   if (!plain_.empty()) inner_->from_program(std::exchange(plain_, {}));
   if (!early_.empty()) inner_->from_upstream(std::exchange(early_, {}));
-  if (std::exchange(broken_, false)) inner_->upstream_failed(ECONNRESET, /*told=*/true);
+  if (broken_ && !std::exchange(passed_break_, true))
+    inner_->upstream_failed(ECONNRESET, /*told=*/true);
   if (!std::exchange(closes_early_, false)) return;
   const bool is_cut = relays() && client_->state() != State::kClosed;
   if (!is_cut) upstream_closes();
