@@ -44,15 +44,19 @@ bool is_for(X509* certificate, const std::string& name) {
                          X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
 }
 
-/// Notes that the dates of the server's own are wrong, and goes on.
-int pass_over_dates(int good, X509_STORE_CTX* context) {
-  const int error = X509_STORE_CTX_get_error(context);
-  if (good == 1 || X509_STORE_CTX_get_error_depth(context) != 0 ||
-      (error != X509_V_ERR_CERT_HAS_EXPIRED && error != X509_V_ERR_CERT_NOT_YET_VALID)) {
-    return good;
+/// Notes that the dates of the server's own are wrong, and goes on; so with what it is for, which a mirrored one says too.
+int pass_over_own(int good, X509_STORE_CTX* context) {
+  if (good == 1 || X509_STORE_CTX_get_error_depth(context) != 0) return good;
+  switch (X509_STORE_CTX_get_error(context)) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      static_cast<ChainVerdict*>(X509_STORE_CTX_get_app_data(context))->is_in_time = false;
+      return 1;
+    case X509_V_ERR_INVALID_PURPOSE:
+      return 1;
+    default:
+      return 0;
   }
-  static_cast<ChainVerdict*>(X509_STORE_CTX_get_app_data(context))->is_in_time = false;
-  return 1;
 }
 
 /// Authorities between the server's own and the one that is trusted: their weakness does not show in a mirrored leaf.
@@ -92,7 +96,8 @@ ChainVerdict judge_chain(const std::vector<std::string>& chain, const ServerName
   } else {
     verdict.is_in_time = true;
     X509_STORE_CTX_set_app_data(context.get(), &verdict);
-    X509_STORE_CTX_set_verify_cb(context.get(), pass_over_dates);
+    X509_STORE_CTX_set_default(context.get(), "ssl_server");
+    X509_STORE_CTX_set_verify_cb(context.get(), pass_over_own);
     if (at != 0) X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context.get()), at);
     verdict.is_trusted = X509_verify_cert(context.get()) == 1 && !is_weak_within(context.get());
     if (!verdict.is_trusted)

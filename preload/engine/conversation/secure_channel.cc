@@ -107,6 +107,10 @@ void SecureChannel::from_upstream(std::string_view bytes) {
 }
 
 void SecureChannel::upstream_finished() {
+  if (leaves_upstream_alone()) {
+    unused_ended_ = true;
+    return;
+  }
   passes_failure_ = false;
   upstream_ended_ = true;
   if (!relays()) upstream_closes();
@@ -137,6 +141,10 @@ void SecureChannel::upstream_closes() {
 }
 
 void SecureChannel::upstream_failed(int error) {
+  if (leaves_upstream_alone()) {
+    unused_ended_ = true;
+    return;
+  }
   passes_failure_ = false;
   if (inner_) {
     inner_->upstream_failed(error);
@@ -317,7 +325,7 @@ void SecureChannel::program_turned_us_down() {
     tell(LogLevel::kError, program +
                                " offers no HTTP/1.1 within TLS, and HTTP/2 is not handled; "
                                "ignore-hosts lets the host through, unrecorded");
-  } else if (verdict == Verdict::kDistrusted) {
+  } else if (verdict == Verdict::kDistrusted || refuses_what_was_recorded()) {
     tell(LogLevel::kInfo, program + " refuses the server's certificate");
   } else if (server_->refusal() != TlsServerStream::Refusal::kCertificate) {
     tell(LogLevel::kWarn, "the TLS handshake with " + program + " failed: " + server_->problem());
@@ -338,7 +346,8 @@ void SecureChannel::program_turned_us_down() {
 /// changed their mind.
 void SecureChannel::program_lost_interest() {
   note_server();
-  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted) return;
+  if (support_.judgements->verdict(leaf_) == Verdict::kDistrusted || refuses_what_was_recorded())
+    return;
   const std::string closed = std::string(program_invocation_short_name) +
                              " closed the TLS connection before it asked for anything; if ";
   constexpr char kPinned[] =
@@ -388,6 +397,10 @@ bool SecureChannel::ends_upstream() const {
 
 /// What was said to it is of TLS alone.
 bool SecureChannel::lets_upstream_go() {
+  if (leaves_upstream_alone()) {
+    const bool is_http = inner_ && inner_->settled() && !relays() && !inner_->needs_upstream();
+    return std::exchange(unused_ended_, false) || (is_http && !std::exchange(unused_let_go_, true));
+  }
   if (!inner_ || !inner_->lets_upstream_go()) return false;
   client_.reset();
   may_send_ = upstream_closed_ = false;

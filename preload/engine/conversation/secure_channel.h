@@ -87,6 +87,10 @@ class SecureChannel final : public Channel {
   void program_closes();
   void upstream_closes();
   bool relays() const { return inner_ && inner_->relays(); }
+  /// A connection to the server, if there is one, was made before the program spoke TLS.
+  bool leaves_upstream_alone() const {
+    return !client_ && terms_.policy != UpstreamPolicy::kAtConnect;
+  }
   void show_server();
   void show_recorded();
   void show(const ServerFace& face, Judgements::Server server);
@@ -98,6 +102,8 @@ class SecureChannel final : public Channel {
   bool is_as_good_as_shown() const;
   bool is_trusted() const;
   void note_server();
+  /// A server that some program would not have.
+  bool refuses_what_was_recorded() const { return !client_ && !shown_.empty(); }
   void program_turned_us_down();
   void program_lost_interest();
   void fail(const std::string& problem);
@@ -133,6 +139,8 @@ class SecureChannel final : public Channel {
   // Another protocol than HTTP, whose two ends of TLS and of the connection are each passed on as they come.
   bool program_ended_ = false;
   bool upstream_ended_ = false;
+  bool unused_ended_ = false;  ///< a connection that was left alone
+  bool unused_let_go_ = false;
   std::string rest_of_program_;  ///< behind the end of TLS (STARTTLS the other way round)
   std::string rest_of_upstream_;
   std::string unreadable_;     ///< of a server that broke off without an alert
