@@ -144,7 +144,8 @@ class SecureChannel final : public Channel {
   std::string rest_of_program_;  ///< behind the end of TLS (STARTTLS the other way round)
   std::string rest_of_upstream_;
   std::string unreadable_;     ///< of a server that broke off without an alert
-  bool broken_ = false;        ///< it broke off, and the program's end does not know
+  bool broken_ = false;        ///< it broke off
+  bool passed_break_ = false;  ///< and the program's end knows
   bool closes_early_ = false;  ///< the server does, before the program's handshake is over
   int reset_error_ = 0;
 };
