@@ -114,9 +114,6 @@ int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
   made.original = engine().copy_up(fd);
   if (made.original < 0) return fail(errno);
   real.fcntl(made.engine_end, F_SETFL, O_NONBLOCK);
-  // An urgent byte (MSG_OOB; FTP's ABOR) is one of those to be relayed, in its place.
-  const int in_line = 1;
-  real.setsockopt(made.engine_end, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
 
   struct stat identity {};
   if (fstat(program_end, &identity) != 0) return fail(errno);

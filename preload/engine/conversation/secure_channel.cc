@@ -47,7 +47,7 @@ SecureChannel::SecureChannel(Deck& deck, Conversation::Terms terms, const TlsSup
                                   /*resumes=*/terms_.policy == UpstreamPolicy::kNever)) {}
 
 void SecureChannel::from_program(std::string_view bytes) {
-  if (failed_ || waits_for_break(bytes)) return;
+  if (failed_ || passed_unreadable_ || waits_for_break(bytes)) return;
   if (relays() && server_->state() == State::kClosed) {
     rest_of_program_.append(bytes);
     return;
@@ -500,7 +500,10 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
   }
   if (failed_) bytes.swap(raw_);
   server_->take_output(bytes);
-  if (inner_ && inner_->ends_program()) bytes.append(std::exchange(unreadable_, {}));
+  if (inner_ && inner_->ends_program() && !unreadable_.empty()) {
+    bytes.append(std::exchange(unreadable_, {}));
+    passed_unreadable_ = true;
+  }
   if (relays() && inner_->ends_program()) bytes.append(std::exchange(rest_of_upstream_, {}));
   to_program.add_copy(bytes);
   bytes.clear();

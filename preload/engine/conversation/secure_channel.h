@@ -156,8 +156,9 @@ class SecureChannel final : public Channel {
   bool unused_let_go_ = false;
   std::string rest_of_program_;  ///< behind the end of TLS (STARTTLS the other way round)
   std::string rest_of_upstream_;
-  std::string unreadable_;     ///< of a server that broke off without an alert
-  bool closes_early_ = false;  ///< the server does, before the program's handshake is over
+  std::string unreadable_;          ///< of a server that broke off without an alert
+  bool passed_unreadable_ = false;  ///< to the program, which says nothing of worth behind it
+  bool closes_early_ = false;       ///< the server does, before the program's handshake is over
   int reset_error_ = 0;
 };
 
