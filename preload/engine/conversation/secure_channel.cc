@@ -224,6 +224,8 @@ void SecureChannel::show_recorded() {
                                        : shown_;
     // One that some program did not trust is judged by each.
     if (!certificate.trusted) server.chain = shown_;
+    // Nor does it trust whoever would sign what is stapled, and a program that looks at that would be told so.
+    face.has_status = certificate.trusted;
     server.recorded_at = face.recorded_at;
   }
   show(face, std::move(server));
@@ -290,9 +292,10 @@ void SecureChannel::server_failed(std::string_view last) {
        (inner_ ? "the server broke TLS off (" : "the TLS handshake with the server failed (") +
            client_->problem() + ")");
   tell_of_certificate();
+  const int alert = client_->alert();
   // What we cannot read the program cannot either, and it says so in its own words.
-  if (inner_ && client_->alert() == 0) unreadable_ = last;
-  break_off({.alert = client_->alert(), .error = 0});
+  if (inner_ && alert == 0) unreadable_ = last;
+  break_off({.alert = alert, .error = 0});
 }
 
 /// The program hears of it when it has got as far as it would have got with that server.
@@ -341,7 +344,7 @@ void SecureChannel::end_broken() {
     reset_error_ = broken_->error;
     failed_ = true;
   } else if (broken_->error != 0) {
-    inner_->upstream_failed(broken_->error);
+    inner_->upstream_failed(broken_->error, /*told=*/client_->state() == State::kFailed);
   } else if (broken_->alert == 0) {
     inner_->upstream_finished();
   } else if (inner_->exchanging() || inner_->relays()) {

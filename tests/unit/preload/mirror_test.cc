@@ -67,7 +67,8 @@ class MirrorTest : public TlsTest {
     return read;
   }
   Chain mirror_of(const std::vector<X509*>& chain, bool trusted, std::int64_t recorded_at = 0) {
-    return mirror(ders(chain), trusted, recorded_at);
+    // Whom the session's authority stands for is not in the path (ChainVerdict).
+    return mirror(ders(trusted ? std::vector<X509*>{chain.front()} : chain), trusted, recorded_at);
   }
 
   /// Of the mirrored chain, by who trusts the session's authority besides. `met`: how the chain was sent.
