@@ -16,6 +16,8 @@ constexpr char kClientHello = 1;
 enum Extension : std::uint16_t {
   kServerName = 0,
   kStatusRequest = 5,
+  kSupportedGroups = 10,
+  kSecureRemotePassword = 12,
   kSignatureAlgorithms = 13,
   kApplicationProtocols = 16,
   kSupportedVersions = 43,
@@ -108,6 +110,11 @@ bool read_extension(std::size_t type, std::string_view data, ClientHello& hello)
       return read_server_name(data, hello.server_name);
     case kStatusRequest:
       hello.status_request = true;
+      return true;
+    case kSupportedGroups:
+      return read_number_list(data, 2, hello.groups);
+    case kSecureRemotePassword:
+      hello.password = true;
       return true;
     case kSignatureAlgorithms:
       return read_number_list(data, 2, hello.signature_algorithms);

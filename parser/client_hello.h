@@ -20,7 +20,9 @@ struct ClientHello {
   /// Of TLS, 0x0303 is 1.2. Without the extension `supported_versions` only the highest is said.
   std::vector<std::uint16_t> versions;
   std::vector<std::uint16_t> cipher_suites;  ///< signalling values among them
+  std::vector<std::uint16_t> groups;         ///< of key exchange (RFC 8446 section 4.2.7)
   std::vector<std::uint16_t> signature_algorithms;
+  bool password = false;             ///< proves itself by one, SRP (RFC 5054 section 2.8.1)
   bool status_request = false;       ///< OCSP stapling (RFC 6066 section 8)
   bool post_handshake_auth = false;  ///< RFC 8446 section 4.2.6
 

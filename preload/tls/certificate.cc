@@ -59,6 +59,10 @@ bool add_alternative_names(X509* certificate, const ServerNames& names) {
 
 }  // namespace
 
+bool set_first_day(ASN1_TIME* time) {
+  return ASN1_TIME_set_string_X509(time, "19700102000000Z") == 1;
+}
+
 bool set_random_number(X509* certificate) {
   unsigned char serial[16];
   if (RAND_bytes(serial, sizeof serial) != 1) return false;
@@ -75,16 +79,15 @@ bool set_never_ending(X509* certificate) {
 }
 
 bool set_always_valid(X509* certificate) {
-  return ASN1_TIME_set_string_X509(X509_getm_notBefore(certificate), "19700102000000Z") == 1 &&
-         set_never_ending(certificate);
+  return set_first_day(X509_getm_notBefore(certificate)) && set_never_ending(certificate);
 }
 
-bool add_extension(X509* certificate, X509* issuer, int kind, const char* value) {
+bool add_extension(X509* certificate, X509* issuer, int kind, const char* value, int at) {
   X509V3_CTX context;
   X509V3_set_ctx_nodb(&context);
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
   X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value);
-  bool good = extension != nullptr && X509_add_ext(certificate, extension, -1) == 1;
+  bool good = extension != nullptr && X509_add_ext(certificate, extension, at) == 1;
   X509_EXTENSION_free(extension);
   return good;
 }

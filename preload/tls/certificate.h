@@ -20,10 +20,12 @@ Owned<X509> make_leaf(const ServerNames& names, EVP_PKEY* key, X509* authority,
 
 /// From the first day that there is to one that never comes (RFC 5280 section 4.1.2.5). False: no memory.
 bool set_always_valid(X509* certificate);
+bool set_first_day(ASN1_TIME* time);
 bool set_never_ending(X509* certificate);
 /// A serial number that nobody else has. False: openssl_problem().
 bool set_random_number(X509* certificate);
-/// An extension as openssl(1)'s configuration files have it; `issuer`: whose key an authority key identifier names.
-bool add_extension(X509* certificate, X509* issuer, int kind, const char* value);
+/// An extension as openssl(1)'s configuration files have it; `issuer`: whose key an authority key identifier names. `at`:
+/// before which one; -1: behind all.
+bool add_extension(X509* certificate, X509* issuer, int kind, const char* value, int at = -1);
 
 }  // namespace cassette

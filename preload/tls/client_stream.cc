@@ -20,6 +20,7 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
     if (!hello.server_name.empty()) SSL_set_tlsext_host_name(ssl_.get(), hello.server_name.c_str());
     offer_versions(hello);
     offer_ciphers(hello);
+    offer_groups(hello);
     offer_protocols(hello);
     if (hello.post_handshake_auth) SSL_set_post_handshake_auth(ssl_.get(), 1);
     if (hello.status_request) SSL_set_tlsext_status_type(ssl_.get(), TLSEXT_STATUSTYPE_ocsp);
@@ -101,6 +102,18 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
     }
     if (!older.empty()) SSL_set_cipher_list(ssl_.get(), older.c_str() + 1);
     if (!newer.empty()) SSL_set_ciphersuites(ssl_.get(), newer.c_str() + 1);
+    ERR_clear_error();
+  }
+
+  /// A server that knows none of them breaks off.
+  void offer_groups(const ClientHello& hello) {
+    std::string list;
+    for (const std::uint16_t group : hello.groups) {
+      // By the number that is in the hello, and not by one of OpenSSL's own.
+      const int number = TLSEXT_nid_unknown | group;
+      if (const char* name = SSL_group_to_name(ssl_.get(), number)) list.append(":").append(name);
+    }
+    if (!list.empty()) SSL_set1_groups_list(ssl_.get(), list.c_str() + 1);
     ERR_clear_error();
   }
 

@@ -22,6 +22,7 @@ std::vector<Owned<X509>> path_of(const std::vector<std::string>& chain) {
   std::vector<Owned<X509>> rest;
   for (const std::string& der : chain) {
     Owned<X509> certificate = certificate_of(der);
+    if (!certificate && rest.empty()) break;  // what follows is somebody else's
     if (certificate && rest.size() < kLongest) rest.push_back(std::move(certificate));
   }
   std::vector<Owned<X509>> path;
@@ -40,7 +41,7 @@ std::vector<Owned<X509>> path_of(const std::vector<std::string>& chain) {
 }
 
 /// What was so at `recorded_at` is so now: the valid stays valid, the expired expired; what was to become valid is as far
-/// from it as it was.
+/// from it as it was. The clock may be behind the recording (a test that stops it).
 bool set_dates(X509* made, const X509* real, std::int64_t recorded_at) {
   if (X509_set1_notBefore(made, X509_get0_notBefore(real)) != 1 ||
       X509_set1_notAfter(made, X509_get0_notAfter(real)) != 1) {
@@ -59,8 +60,13 @@ bool set_dates(X509* made, const X509* real, std::int64_t recorded_at) {
            X509_time_adj_ex(X509_getm_notBefore(made), days, seconds, nullptr) != nullptr &&
            set_never_ending(made);
   }
+  if (X509_cmp_current_time(X509_get0_notBefore(real)) > 0 &&
+      !set_first_day(X509_getm_notBefore(made)))
+    return false;
   const bool expired = X509_cmp_time(X509_get0_notAfter(real), const_cast<std::time_t*>(&then)) < 0;
-  return expired || set_never_ending(made);
+  if (!expired) return set_never_ending(made);
+  return X509_cmp_current_time(X509_get0_notAfter(real)) < 0 ||
+         set_first_day(X509_getm_notAfter(made));
 }
 
 /// A key that signs in the handshake has to be allowed to, where the real one may have done something else: been
@@ -80,8 +86,18 @@ bool add_key_usage(X509* made, const X509* real) {
   return good;
 }
 
+/// The extension of `real` that names its issuer's key, in the same place. An issuer that has no identifier cannot be named
+/// by it: then nobody is named.
+bool add_issuer_key(X509* made, X509_EXTENSION* real, X509* issuer, int at) {
+  constexpr int kKind = NID_authority_key_identifier;
+  if (issuer == nullptr) return X509_add_ext(made, real, at) == 1;
+  if (X509_get_ext_by_NID(issuer, NID_subject_key_identifier, -1) < 0) return true;
+  return add_extension(made, issuer, kKind, "keyid:always", at);
+}
+
 /// Extensions as they are; those that name keys are about ours.
 bool add_extensions(X509* made, const X509* real, X509* issuer, bool is_leaf) {
+  int names_issuer = -1;
   for (int i = 0; i < X509_get_ext_count(real); ++i) {
     X509_EXTENSION* extension = X509_get_ext(real, i);
     const int kind = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
@@ -89,12 +105,7 @@ bool add_extensions(X509* made, const X509* real, X509* issuer, bool is_leaf) {
     if (kind == NID_subject_key_identifier) {
       good = add_extension(made, issuer, kind, "hash");
     } else if (kind == NID_authority_key_identifier) {
-      // An issuer that has no identifier cannot be named by it: then nobody is named.
-      if (issuer == nullptr) {
-        good = X509_add_ext(made, extension, -1) == 1;
-      } else if (X509_get_ext_by_NID(issuer, NID_subject_key_identifier, -1) >= 0) {
-        good = add_extension(made, issuer, kind, "keyid");
-      }
+      names_issuer = i;
     } else if (kind == NID_key_usage && is_leaf) {
       good = add_key_usage(made, real);
     } else {
@@ -102,14 +113,18 @@ bool add_extensions(X509* made, const X509* real, X509* issuer, bool is_leaf) {
     }
     if (!good) return false;
   }
-  return true;
+  // The last, because one who signs himself has to have an identifier.
+  return names_issuer < 0 ||
+         add_issuer_key(made, X509_get_ext(real, names_issuer), issuer, names_issuer);
 }
 
-/// SHA-1 where the real one has it: the program may refuse that.
+/// SHA-1 where the real one's is as weak: the program may refuse that. Of the weaker ones (MD5) our keys have none.
 const EVP_MD* digest_of(const X509* real) {
   int digest = NID_undef;
   X509_get_signature_info(const_cast<X509*>(real), &digest, nullptr, nullptr, nullptr);
-  return digest == NID_sha1 ? EVP_sha1() : EVP_sha256();
+  const bool is_weak = digest == NID_sha1 || digest == NID_md5 || digest == NID_md5_sha1 ||
+                       digest == NID_md4 || digest == NID_md2;
+  return is_weak ? EVP_sha1() : EVP_sha256();
 }
 
 }  // namespace
@@ -144,6 +159,7 @@ std::vector<Owned<X509>> mirror_chain(const std::vector<std::string>& chain, boo
         add_extensions(it, real, issuer, i == 0) && X509_sign(it, issuer_key, digest_of(real)) != 0;
     if (!good) return {};
   }
+  ERR_clear_error();  // of what could not be read, and is left out
   return made;
 }
 

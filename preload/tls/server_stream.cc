@@ -164,6 +164,7 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
       EVP_PKEY_free(parameters);
       return false;
     }
+    SSL_set_dh_auto(ssl_.get(), 0);  // which would come first
     return SSL_set_cipher_list(ssl_.get(), exchange.cipher.c_str()) == 1;
   }
 

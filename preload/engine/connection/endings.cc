@@ -152,7 +152,7 @@ void Connection::leave_original() {
 /// The original can be connected again (connect(2), AF_UNSPEC). The server gets an orderly end first: what follows it is a
 /// reset.
 void Connection::let_upstream_go() {
-  if (sockets_.original < 0) return;
+  if (sockets_.original < 0 || upstream_ == Upstream::kNone) return;
   engine().service.watch(*this, Service::End::kOriginal, sockets_.original, 0, &original_events_);
   ::shutdown(sockets_.original, SHUT_RDWR);
   sockaddr nowhere{};

@@ -58,10 +58,11 @@ bool Conversation::waits_for_server() const {
   return may_await_greeting() && greeting_ == Greeting::kNotAwaited && !speaks_http();
 }
 
-/// The program has spoken.
+/// The program has spoken. If that is TLS, the channel has the connection, and lets it go when there is HTTP within: a
+/// server that is reached only once (FTP's, for data) has it already.
 void Conversation::stop_awaiting() {
   lets_upstream_go_ = std::exchange(greeting_, Greeting::kNotAwaited) == Greeting::kAwaited &&
-                      phase_ != Phase::kRelay;
+                      phase_ != Phase::kRelay && phase_ != Phase::kChannel;
 }
 
 /// The program may speak HTTP yet, and be answered without the server. 0: the server closed the connection.

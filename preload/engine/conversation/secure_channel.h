@@ -75,6 +75,7 @@ class SecureChannel final : public Channel {
   bool awaits_greeting() const override { return inner_ && inner_->awaits_greeting(); }
   int reset_error() const override;
   bool answers_inline() const override;
+  bool is_over() const override { return inner_ && inner_->is_over(); }
   bool wants_program() const override {
     return !inner_ || inner_->wants_program() || (relays() && program_closed_);
   }
@@ -88,13 +89,18 @@ class SecureChannel final : public Channel {
   void program_closes();
   void upstream_closes();
   bool relays() const { return inner_ && inner_->relays(); }
+  /// A connection to the server, if there is one, was made before the program spoke TLS.
+  bool leaves_upstream_alone() const {
+    return !client_ && terms_.policy != UpstreamPolicy::kAtConnect;
+  }
   void show_server();
   void show_recorded();
   void show(ServerFace face, Judgements::Server server);
   void reach_server();
   void server_opened();
   void tell_of_certificate() const;
-  void server_failed();
+  /// `last`: what came from it then.
+  void server_failed(std::string_view last);
   /// How the server broke TLS off: by an alert (its number), an error (errno), or by saying no more.
   struct Break {
     int alert = 0;
@@ -147,9 +153,13 @@ class SecureChannel final : public Channel {
   // Another protocol than HTTP, whose two ends of TLS and of the connection are each passed on as they come.
   bool program_ended_ = false;
   bool upstream_ended_ = false;
+  bool unused_ended_ = false;  ///< a connection that was left alone
+  bool unused_let_go_ = false;
   std::string rest_of_program_;  ///< behind the end of TLS (STARTTLS the other way round)
   std::string rest_of_upstream_;
-  bool closes_early_ = false;  ///< the server does, before the program's handshake is over
+  std::string unreadable_;          ///< of a server that broke off without an alert
+  bool passed_unreadable_ = false;  ///< to the program, which says nothing of worth behind it
+  bool closes_early_ = false;       ///< the server does, before the program's handshake is over
   int reset_error_ = 0;
 };
 

@@ -86,6 +86,8 @@ void Conversation::settle_hello(const ClientHello& hello) {
   if (passes(terms_.host) || passes(terms_.address) || passes(hello.server_name)) {
     return settle_other("its TLS is passed through (tls-passthrough)");
   }
+  // Both ends know a password, and we do not.
+  if (hello.password) return settle_other("the TLS is proved by a password (SRP)");
   constexpr std::string_view kHttp2 = "h2";
   const bool speaks_http1 =
       hello.protocols.empty() || hello.offers("http/1.1") || hello.offers("http/1.0");

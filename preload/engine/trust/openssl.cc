@@ -47,6 +47,10 @@ struct OpenSsl {
   Stack* (*new_stack)();
   int (*push)(Stack*, const void*);
   void (*free_stack)(Stack*);
+  void* (*value)(const Stack*, int);
+  void* (*set_value)(Stack*, int, const void*);
+  int (*keep_cert)(Certificate*);
+  Stack* (*get_chain)(const StoreContext*);
   void (*free_memory)(void*, const char*, int);
   int (*set_mark)();
   int (*pop_to_mark)();
@@ -94,6 +98,10 @@ bool find_all(void* object, OpenSsl& it) {
          find(object, "OPENSSL_sk_new_null", it.new_stack) &&
          find(object, "OPENSSL_sk_push", it.push) &&
          find(object, "OPENSSL_sk_free", it.free_stack) &&
+         find(object, "OPENSSL_sk_value", it.value) &&
+         find(object, "OPENSSL_sk_set", it.set_value) &&
+         find(object, "X509_up_ref", it.keep_cert) &&
+         find(object, "X509_STORE_CTX_get0_chain", it.get_chain) &&
          find(object, "CRYPTO_free", it.free_memory) && find(object, "ERR_set_mark", it.set_mark) &&
          find(object, "ERR_pop_to_mark", it.pop_to_mark);
 }
@@ -169,6 +177,16 @@ void trust(const OpenSsl& it, StoreContext* context, Certificate* certificate) {
   it.pop_to_mark();
 }
 
+/// The chain that the program asks for behind the check begins with the certificate that it was shown.
+void put_in_front(const OpenSsl& it, StoreContext* context, Certificate* shown,
+                  Certificate* checked) {
+  Stack* chain = it.get_chain(context);
+  if (chain == nullptr || shown == nullptr || it.value(chain, 0) != checked) return;
+  it.keep_cert(shown);
+  it.set_value(chain, 0, shown);
+  it.free_cert(checked);
+}
+
 /// The program's check of the real server.
 int verify_server(const OpenSsl& it, StoreContext* context, const std::string& leaf,
                   const Judgements::Server& server) {
@@ -184,6 +202,7 @@ int verify_server(const OpenSsl& it, StoreContext* context, const std::string& l
   const int result = it.verify_cert(context);
   it.set_cert(context, shown);
   it.set_untrusted(context, untrusted);
+  put_in_front(it, context, shown, chain.own);
   the_judgements->judge(leaf, result == 1);
   // What is stapled the program checks by itself (OCSP_basic_verify(3)), with its store.
   if (result == 1 && !server.status_signer.empty()) {

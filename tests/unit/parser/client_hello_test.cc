@@ -73,6 +73,7 @@ TEST(ClientHello, SaysWhatAModernClientOffers) {
     SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp);
     SSL_set_post_handshake_auth(ssl, 1);
     SSL_set1_sigalgs_list(ssl, "ECDSA+SHA256:RSA-PSS+SHA256");
+    SSL_set1_groups_list(ssl, "P-384:X25519");
     SSL_set_ciphersuites(ssl, "TLS_AES_128_GCM_SHA256");
     SSL_set_cipher_list(ssl, "ECDHE-RSA-AES128-GCM-SHA256");
   }));
@@ -83,6 +84,8 @@ TEST(ClientHello, SaysWhatAModernClientOffers) {
   EXPECT_THAT(hello.versions, ElementsAre(TLS1_3_VERSION, TLS1_2_VERSION));
   EXPECT_THAT(hello.cipher_suites, ElementsAre(0x1301, 0xc02f, 0x00ff));  // and renegotiation
   EXPECT_THAT(hello.signature_algorithms, ElementsAre(0x0403, 0x0804));
+  EXPECT_THAT(hello.groups, ElementsAre(0x0018, 0x001d));
+  EXPECT_FALSE(hello.password);
   EXPECT_TRUE(hello.status_request);
   EXPECT_TRUE(hello.post_handshake_auth);
 }
@@ -99,6 +102,10 @@ TEST(ClientHello, SaysWhatAnOldClientOffers) {
   EXPECT_THAT(hello.signature_algorithms, IsEmpty());
   EXPECT_FALSE(hello.status_request);
   EXPECT_FALSE(hello.post_handshake_auth);
+}
+
+TEST(ClientHello, SaysThatItHasAPassword) {
+  EXPECT_TRUE(read(hello_with(extension(12, vector(1, "user")))).password);
 }
 
 TEST(ClientHello, MayHaveNoExtensions) {

@@ -20,6 +20,7 @@ Judgements::Server server(bool may_be_asked = false) {
   Judgements::Server server;
   server.chain = kChain;
   server.recorded_at = 7;
+  server.status_signer = "signer";
   server.may_be_asked = may_be_asked;
   return server;
 }
@@ -31,6 +32,7 @@ TEST(Judgements, KnowTheServerOfALeaf) {
   ASSERT_NE(found, nullptr);
   EXPECT_EQ(found->chain, kChain);
   EXPECT_EQ(found->recorded_at, 7);
+  EXPECT_EQ(found->status_signer, "signer");
   EXPECT_TRUE(found->may_be_asked);
 }
 

@@ -229,16 +229,12 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
     EXPECT_NE(logged().find(reason), std::string::npos) << logged();
   }
 
-  /// Without the entries of certificates.
   std::vector<Interaction> recorded() {
     finish_session();
     if (!std::filesystem::exists(settings_.cassette)) return {};
     auto cassette = load_cassette(settings_.cassette);
     EXPECT_TRUE(cassette.ok()) << cassette.error().message;
-    if (!cassette.ok()) return {};
-    std::erase_if(cassette->interactions,
-                  [](const Interaction& one) { return !one.uri.starts_with("https://"); });
-    return cassette->interactions;
+    return cassette.ok() ? cassette->interactions : std::vector<Interaction>{};
   }
   bool recorded_nothing() { return recorded().empty(); }
 
@@ -274,6 +270,30 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
     EXPECT_EQ(program.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
     expect_nothing_let_out(program, server, reason);
   }
+  /// By a program that goes on whatever its check says; it does so from now on.
+  void record_waived(const std::string& name = kName) {
+    waives_ = true;
+    open(RecordMode::kAll);
+    RawEnd program = this->program(), server = this->server(name);
+    program.send(kGet);
+    run(program, &server);
+    EXPECT_EQ(server.plain, kGet);
+    server.send(kAnswer);
+    run(program, &server);
+    EXPECT_EQ(program.plain, kAnswer);
+    finish_session();
+  }
+  /// What the cassette has of the server.
+  ServerCertificate kept() {
+    finish_session();
+    auto cassette = load_cassette(settings_.cassette);
+    EXPECT_TRUE(cassette.ok()) << cassette.error().message;
+    if (!cassette.ok()) return {};
+    EXPECT_LE(cassette->certificates.size(), 1U);
+    return cassette->certificates.empty() ? ServerCertificate{}
+                                          : cassette->certificates.front().certificate.value();
+  }
+
   /// A request goes to the server, and its answer to the program and into the cassette.
   void expect_recorded(RawEnd& program, RawEnd& server) {
     program.send(kGet);
@@ -568,7 +588,20 @@ TEST_P(SecureChannelTest, ProgramThatLooksAtTheNameBehindTheHandshakeSendsNothin
   program.close();
   run(program, &server);
   EXPECT_TRUE(server.got_close());
-  expect_nothing_let_out(program, server, "closed the TLS connection before it asked for anything");
+  conversation_->program_finished();
+  conversation_->upstream_finished();
+  expect_nothing_let_out(program, server, "");  // it knows why
+
+  // Where nothing is wrong with the server, it may have pinned another certificate.
+  open(RecordMode::kAll);
+  RawEnd other = this->program(), good = this->server();
+  run(other, &good);
+  other.close();
+  run(other, &good);
+  EXPECT_EQ(good.plain, "");
+  EXPECT_NE(logged().find("closed the TLS connection before it asked for anything"),
+            std::string::npos)
+      << logged();
 }
 
 TEST_P(SecureChannelTest, ProgramThatDistrustsTheServerIsNotOverruled) {
@@ -607,6 +640,161 @@ TEST_P(SecureChannelTest, VerdictBehindTheHandshakeCounts) {
     run(program, &server);
     EXPECT_EQ(server.plain, "");
     EXPECT_EQ(logged(), "") << "it says so itself";
+  }
+}
+
+// ---- servers that were not ordinary when they were recorded ----
+
+TEST_P(SecureChannelTest, OfAnOrdinaryServerNothingIsKept) {
+  record();
+  EXPECT_TRUE(kept().chain.empty());
+  record_waived("another.example");
+  EXPECT_FALSE(kept().chain.empty()) << "it was for another name";
+  EXPECT_TRUE(kept().trusted);
+}
+
+TEST_P(SecureChannelTest, UntrustedServerIsJudgedAgainInReplay) {
+  record_waived();
+  EXPECT_EQ(kept().chain.size(), 1U);
+  EXPECT_FALSE(kept().trusted);
+  // `curl URL || curl -k URL`
+  for (bool waives : {false, true}) {
+    waives_ = waives;
+    open(RecordMode::kNone);
+    RawEnd program = this->program();
+    program.send(kGet);
+    run(program, nullptr);
+    EXPECT_EQ(checked_, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    EXPECT_EQ(program.plain, waives ? kAnswer : "");
+    EXPECT_EQ(program.error(), waives ? 0 : SSL_R_CERTIFICATE_VERIFY_FAILED);
+    EXPECT_FALSE(reached_server_);
+    finish_session();
+  }
+  EXPECT_EQ(logged(), "");
+}
+
+TEST_P(SecureChannelTest, ServerOfAnotherNameIsJudgedAgainInReplay) {
+  trust_by_file();
+  checks_name_ = false;
+  record_waived("another.example");
+  waives_ = false;
+  distrust_all();  // what was trusted then is now
+  for (bool checks : {true, false}) {
+    checks_name_ = checks;
+    open(RecordMode::kNone);
+    RawEnd program = this->program();
+    program.send(kGet);
+    run(program, nullptr);
+    EXPECT_EQ(checked_, checks ? X509_V_ERR_HOSTNAME_MISMATCH : X509_V_OK);
+    EXPECT_EQ(program.plain, checks ? "" : kAnswer);
+    finish_session();
+  }
+}
+
+TEST_P(SecureChannelTest, RefusalAloneIsReplayed) {
+  open();
+  RawEnd program = this->program(), server = this->server();
+  expect_refused(program, server, "refuses the server's certificate");
+  open(RecordMode::kNone);
+  RawEnd again = this->program();
+  again.send(kGet);
+  run(again, nullptr);
+  EXPECT_EQ(again.error(), SSL_R_CERTIFICATE_VERIFY_FAILED);
+  EXPECT_EQ(checked_, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+}
+
+TEST_P(SecureChannelTest, ProgramsOwnStoreJudgesWhatWasRecorded) {
+  record_waived();
+  waives_ = false;
+  for (Verdict own : {Verdict::kDistrusted, Verdict::kTrusted}) {
+    own_store_ = own;
+    open(RecordMode::kNone);
+    RawEnd program = this->program();
+    program.send(kGet);
+    run(program, nullptr);
+    EXPECT_EQ(program.plain, own == Verdict::kTrusted ? kAnswer : "");
+    finish_session();
+  }
+}
+
+TEST_P(SecureChannelTest, InsecureHostIsAnOrdinaryOneInReplayToo) {
+  record_waived("another.example");
+  waives_ = false;
+  support.insecure.add(parse_host_pattern("h.example:443"));
+  open(RecordMode::kNone);
+  RawEnd program = this->program();
+  program.send(kGet);
+  run(program, nullptr);
+  EXPECT_EQ(checked_, X509_V_OK);
+  EXPECT_EQ(program.plain, kAnswer);
+}
+
+TEST_P(SecureChannelTest, ServerThatIsNotTrustedIsReachedOnDemandIfItIsTheOneThatWasShown) {
+  record_waived();
+  open(RecordMode::kNewEpisodes);
+  const std::string request = "GET /b HTTP/1.1\r\nHost: h.example\r\n\r\n";
+  {
+    RawEnd program = this->program(), server = this->server();
+    program.send(request);
+    run(program, &server);
+    EXPECT_EQ(server.plain, request);
+    server.send(kAnswer);
+    run(program, &server);
+    EXPECT_EQ(program.plain, kAnswer);
+  }
+  // Another one is not.
+  Conversation& conversation = open(RecordMode::kNewEpisodes);
+  authority_ = open_authority("of-another-world");
+  RawEnd program = this->program(), other = this->server();
+  program.send("GET /c HTTP/1.1\r\nHost: h.example\r\n\r\n");
+  run(program, &other);
+  EXPECT_EQ(other.plain, "");
+  EXPECT_EQ(program.plain, "");
+  EXPECT_TRUE(conversation.ends_program());
+  EXPECT_NE(logged().find("the server's certificate is not trusted"), std::string::npos);
+}
+
+TEST_P(SecureChannelTest, ProgramThatAcceptsAllReachesAnyServerOnDemand) {
+  record();
+  distrust_all();
+  open(RecordMode::kNewEpisodes);
+  RawEnd program = this->program(), server = this->server("another.example");
+  run(program, nullptr);
+  ASSERT_TRUE(program.is_open());
+  Owned<X509> leaf(SSL_get1_peer_certificate(program.ssl()));
+  judgements_->accepts_all(der_of(leaf.get()), true);
+  const std::string request = "GET /b HTTP/1.1\r\nHost: h.example\r\n\r\n";
+  program.send(request);
+  run(program, &server);
+  EXPECT_EQ(server.plain, request);
+}
+
+TEST_P(SecureChannelTest, LateJudgeDecidesAboutAServerOnDemand) {
+  for (bool good : {true, false}) {
+    record();
+    distrust_all();
+    judgements_ = std::make_unique<Judgements>();
+    support.judgements = judgements_.get();
+    open(RecordMode::kNewEpisodes);
+    RawEnd program = this->program(), server = this->server();
+    run(program, nullptr);
+    ASSERT_TRUE(program.is_open());
+    Owned<X509> leaf(SSL_get1_peer_certificate(program.ssl()));
+    const std::string shown = der_of(leaf.get());
+    ASSERT_TRUE(judgements_->wants_late_judge(shown));
+    std::vector<std::string> asked;
+    judgements_->set_late_judge(shown, [&](const std::vector<std::string>& chain) {
+      asked = chain;
+      return good;
+    });
+    const std::string request = "GET /b HTTP/1.1\r\nHost: h.example\r\n\r\n";
+    program.send(request);
+    run(program, &server);
+    ASSERT_EQ(asked.size(), 1U);
+    EXPECT_EQ(asked.front(), der_of(SSL_get_certificate(server.ssl())));
+    EXPECT_EQ(server.plain, good ? request : "");
+    finish_session();
+    std::filesystem::remove(settings_.cassette);
   }
 }
 
@@ -1020,6 +1208,48 @@ TEST_P(SecureChannelTest, ServerWithinTlsMaySpeakFirst) {
     program.send("QUIT\n");
     run(program, &server);
     EXPECT_EQ(server.plain, "QUIT\n");
+    finish_session();
+  }
+}
+
+TEST_P(SecureChannelTest, ServerThatWasReachedBeforeTlsIsKeptForWhatIsNoHttp) {
+  trust_by_file();
+  record();
+  for (bool http : {false, true}) {
+    Conversation& conversation = open();
+    conversation.deadline_passed();
+    EXPECT_TRUE(conversation.needs_upstream());
+    RawEnd program = this->program(), server = this->server();
+    run(program, nullptr);
+    EXPECT_TRUE(program.is_open());
+    EXPECT_FALSE(conversation.lets_upstream_go());
+    EXPECT_FALSE(reached_server_);
+    program.send(http ? kGet : "PING\n");
+    run(program, &server);
+    EXPECT_EQ(program.plain, http ? kAnswer : "");
+    EXPECT_EQ(server.plain, http ? "" : "PING\n");
+    EXPECT_EQ(conversation.lets_upstream_go(), http);
+    EXPECT_FALSE(conversation.lets_upstream_go());
+    finish_session();
+  }
+}
+
+TEST_P(SecureChannelTest, EndOfAServerThatIsNotNeededIsNone) {
+  record();
+  for (bool fails : {false, true}) {
+    Conversation& conversation = open();
+    conversation.deadline_passed();
+    RawEnd program = this->program();
+    run(program, nullptr);
+    if (fails) {
+      conversation.upstream_failed(ECONNRESET);
+    } else {
+      conversation.upstream_finished();
+    }
+    EXPECT_TRUE(conversation.lets_upstream_go());
+    program.send(kGet);
+    run(program, nullptr);
+    EXPECT_EQ(program.plain, kAnswer);
     finish_session();
   }
 }
