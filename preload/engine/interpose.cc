@@ -54,9 +54,8 @@ ssize_t interpose_send(std::uintptr_t owner, int fd, const iovec* parts, std::si
                        int flags) {
   return guarded([&]() -> ssize_t {
     Found connection(owner, fd);
-    if (!connection) return kPassThrough;
-    return (flags & MSG_OOB) != 0 ? connection->send_urgent(fd, parts, count)
-                                  : connection->send_inline(fd, parts, count);
+    if (connection && (flags & MSG_OOB) != 0) return connection->send_urgent(fd, parts, count);
+    return connection ? connection->send_inline(fd, parts, count) : kPassThrough;
   });
 }
 
@@ -138,7 +137,6 @@ bool is_of_the_original(int level, int name) {
     case SO_DONTROUTE:
     case SO_KEEPALIVE:
     case SO_LINGER:
-    case SO_OOBINLINE:
     case SO_PRIORITY:
     case SO_PROTOCOL:
     case SO_RCVBUF:

@@ -34,6 +34,11 @@ std::size_t size_of(const iovec* parts, std::size_t count) {
 /// Through the kernel, to the program's end of the pair, of which it knows EPIPE alone.
 ssize_t pass(Owner owner, int fd, const msghdr& message, int flags) {
   ssize_t sent = real().sendmsg(fd, &message, flags | MSG_NOSIGNAL);
+  // A pair knows no urgent byte before Linux 5.15, nor a message without one: it is one like the others.
+  if (sent < 0 && errno == EOPNOTSUPP && (flags & MSG_OOB) != 0) {
+    flags &= ~MSG_OOB;
+    sent = real().sendmsg(fd, &message, flags | MSG_NOSIGNAL);
+  }
   const std::size_t size = size_of(message.msg_iov, message.msg_iovlen);
   const bool cut_short = sent >= 0 && static_cast<std::size_t>(sent) < size;
   if (__builtin_expect(!cut_short && (sent >= 0 || errno != EPIPE), 1)) return sent;
@@ -52,6 +57,7 @@ bool blocks(int fd, int flags) {
 /// The rest of a message of which the engine took `sent` bytes. Returns how many of all of them were sent.
 ssize_t pass_rest(Owner owner, int fd, const iovec* parts, std::size_t count, int flags,
                   std::size_t sent) {
+  const std::size_t size = size_of(parts, count);
   std::size_t before = 0;  // the parts in front of the present one
   for (std::size_t i = 0; i < count; before += parts[i].iov_len, ++i) {
     while (sent < before + parts[i].iov_len) {
@@ -61,7 +67,9 @@ ssize_t pass_rest(Owner owner, int fd, const iovec* parts, std::size_t count, in
       message.msg_iov = &rest;
       message.msg_iovlen = 1;
       // An error now is told by the next call, as of any send that was cut short.
-      ssize_t more = pass(owner, fd, message, flags | MSG_NOSIGNAL);
+      const bool is_last =
+          before + parts[i].iov_len == size;  // its last byte is what MSG_OOB means
+      ssize_t more = pass(owner, fd, message, (is_last ? flags : flags & ~MSG_OOB) | MSG_NOSIGNAL);
       if (more <= 0) return static_cast<ssize_t>(sent);
       sent += static_cast<std::size_t>(more);
       if (static_cast<std::size_t>(more) < rest.iov_len) return static_cast<ssize_t>(sent);
@@ -84,11 +92,10 @@ ssize_t hand_over(Owner owner, int fd, const iovec* parts, std::size_t count, in
     msghdr message{};  // TCP ignores the address of a connected socket, a socketpair does not
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = count;
-    // An urgent byte in a pair is one that nobody reads.
-    return pass(owner, fd, message, flags & ~MSG_OOB);
+    return pass(owner, fd, message, flags);
   }
   if (static_cast<std::size_t>(sent) == size_of(parts, count) || !blocks(fd, flags)) return sent;
-  sent = pass_rest(owner, fd, parts, count, flags & ~MSG_OOB, static_cast<std::size_t>(sent));
+  sent = pass_rest(owner, fd, parts, count, flags, static_cast<std::size_t>(sent));
   errno = saved;
   return sent;
 }

@@ -1,5 +1,5 @@
-// See connection.h. What a connection waits for, and what it does when that happens; the bytes are in traffic.cc, the ends
-// in endings.cc.
+// See connection.h. What a connection waits for, and what it does when that happens; the bytes are in traffic.cc and
+// urgent.cc, the ends in endings.cc.
 #include "preload/engine/connection/connection.h"
 
 #include <sys/epoll.h>
@@ -30,7 +30,8 @@ void Connection::begin(Deck& deck, Conversation::Terms terms, const Sockets& soc
   upstream_ = upstream;
   program_finished_ = program_gone_ = program_ended_ = upstream_ended_ = false;
   engine_blocked_ = original_blocked_ = refused_ = false;
-  error_told_ = cut_short_ = false;
+  error_told_ = cut_short_ = program_urges_ = false;
+  urgent_to_upstream_ = urgent_to_program_ = urgent_held_ = 0;
   fitted_ = sockets.ballast > 0;
   engine_events_ = original_events_ = 0;
   patience_ = look_asked_ = alone_until_ = 0;
@@ -56,6 +57,7 @@ void Connection::engine_end_ready(std::uint32_t events) {
     flush_to_program();
     read_original(service_buffer, sizeof service_buffer);
   }
+  if ((events & EPOLLPRI) != 0) program_urges_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     read_engine_end(service_buffer, sizeof service_buffer);
   }
@@ -165,7 +167,7 @@ void Connection::watch() {
   Service& service = engine().service;
   if (sockets_.engine_end >= 0) {
     std::uint32_t events = 0;
-    if (takes_program()) events |= EPOLLIN | EPOLLRDHUP;
+    if (takes_program()) events |= EPOLLIN | EPOLLPRI | EPOLLRDHUP;
     if (engine_blocked_) events |= EPOLLOUT;
     // A hang-up is told without being asked for; EPOLLET, so that it is told once.
     service.watch(*this, Service::End::kEngine, sockets_.engine_end,

@@ -2,8 +2,8 @@
 //
 //   program's descriptor  <- socketpair ->  engine end     original socket  <- network ->  server
 //
-// Its functions are in three files: connection.cc (what it waits for), traffic.cc (how bytes move), endings.cc (how ends are
-// told). Connections live in a pool (connection_pool.h).
+// Its functions are in four files: connection.cc (what it waits for), traffic.cc (how bytes move), urgent.cc (which of them are
+// urgent), endings.cc (how ends are told). Connections live in a pool (connection_pool.h).
 //
 // Thread safety: every function needs `mutex` held. A connection is served by the
 // program's own threads (the fast path) and by the service thread, whoever has something to do.
@@ -64,8 +64,8 @@ class Connection {
   /// more), -1 with errno where the server's end is known, kPassThrough (engine_api.h) when the bytes have to go through
   /// the kernel.
   ssize_t send_inline(int fd, const iovec* parts, std::size_t count);
-  /// The same for a send with MSG_OOB (tcp(7)): urgent for a server that is relayed to, and has all that went before. For
-  /// others these are bytes like any.
+  /// The same for bytes of which the last one is urgent (send(2), MSG_OOB). What is not taken goes through the kernel with
+  /// that flag.
   ssize_t send_urgent(int fd, const iovec* parts, std::size_t count);
   /// What a send through the kernel that failed with EPIPE is to fail with, as send_inline().
   ssize_t send_too_late(int fd);
@@ -136,12 +136,17 @@ class Connection {
   bool takes_program() const;
   bool takes_upstream() const;
   bool takes_inline() const;
-  bool take(std::string_view bytes);
+  bool take(std::string_view bytes, bool urgent = false);
   bool read_engine_end(char* buffer, std::size_t size);
   void read_original(char* buffer, std::size_t size);
   void flush();
   void flush_to_program();
   void flush_to_upstream();
+  // urgent.cc
+  void take_urgent(std::string_view byte);
+  void hear_urgent(std::string_view byte);
+  void place_urgent();
+  bool reads_in_line() const;
   // endings.cc
   void upstream_broke(int error);
   void upstream_said_all();
@@ -173,6 +178,7 @@ class Connection {
   bool cut_short_ = false;      ///< a send of the program's, by the end of the connection
   bool fitted_ = false;         ///< the pair has other buffers than the kernel gave it
   bool upstream_ended_ = false;
+  bool program_urges_ = false;   ///< it has sent urgent bytes, which may be in the pair
   bool engine_blocked_ = false;  ///< the engine end's buffer is full
   bool original_blocked_ = false;
   std::uint32_t engine_events_ = 0;  ///< as registered with the service; 0: not registered
@@ -184,6 +190,10 @@ class Connection {
   std::int64_t look_asked_ = 0;         ///< the time that the service was given last
   std::size_t request_piece_ = kPiece;  ///< how much of the program's bytes is taken at once
   std::size_t answer_piece_ = kPiece;   ///< and of the server's
+  /// How many bytes of what goes to the server, or to the program, end with an urgent one; 0: none is.
+  std::size_t urgent_to_upstream_ = 0;
+  std::size_t urgent_to_program_ = 0;
+  std::size_t urgent_held_ = 0;  ///< and of those that the conversation makes nothing of yet
   int upstream_error_ =
       0;  ///< how the connection to the server broke; EPIPE: behind its end of file
   int pending_error_ = 0;

@@ -77,18 +77,28 @@ void copy_option(int from, int to, int option) {
   }
 }
 
-/// Flags and timeouts as the program set them.
-void copy_flags(int from, int to) {
+/// Flags and timeouts as the program set them. True: somebody gets signals of `from`.
+bool copy_flags(int from, int to) {
   const RealFunctions& real = engine().real;
   int flags = real.fcntl(from, F_GETFL);
   if (flags >= 0) real.fcntl(to, F_SETFL, flags & (O_NONBLOCK | O_ASYNC));
-  if (flags >= 0 && (flags & O_ASYNC) != 0) {
-    real.fcntl(to, F_SETOWN, real.fcntl(from, F_GETOWN));
+  f_owner_ex owner{};
+  const bool has_owner = real.fcntl(from, F_GETOWN_EX, &owner) == 0 && owner.pid != 0;
+  if (has_owner) {
+    real.fcntl(to, F_SETOWN_EX, &owner);  // who gets SIGIO, or SIGURG
     real.fcntl(to, F_SETSIG, real.fcntl(from, F_GETSIG));
   }
   copy_option<timeval>(from, to, SO_RCVTIMEO);
   copy_option<timeval>(from, to, SO_SNDTIMEO);
   copy_option<int>(from, to, SO_KEEPALIVE);
+  copy_option<int>(from, to, SO_OOBINLINE);
+  return has_owner;
+}
+
+/// The engine's end and the original are the engine's alone. It reads urgent bytes in their place (urgent.h).
+void read_in_line(int fd) {
+  const int in_line = 1;
+  engine().real.setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
 }
 
 }  // namespace
@@ -114,13 +124,14 @@ int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
   made.original = engine().copy_up(fd);
   if (made.original < 0) return fail(errno);
   real.fcntl(made.engine_end, F_SETFL, O_NONBLOCK);
+  read_in_line(made.engine_end);
 
   struct stat identity {};
   if (fstat(program_end, &identity) != 0) return fail(errno);
   made.device = identity.st_dev;
   made.inode = identity.st_ino;
   if (unwritable) made.ballast = put_ballast(program_end);
-  copy_flags(fd, program_end);
+  const bool has_owner = copy_flags(fd, program_end);
 
   int descriptor_flags = real.fcntl(fd, F_GETFD);
   EpollRegistration registration = registration_of(fd);
@@ -139,8 +150,11 @@ int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
   if (registration.epoll_fd >= 0) {
     real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &registration.event);
   }
-  // The original is the engine's from here on; the program has its own flags on the pair.
-  real.fcntl(made.original, F_SETFL, real.fcntl(made.original, F_GETFL) | O_NONBLOCK);
+  // The original is the engine's from here on; the program has its own flags on the pair, and signals from there.
+  real.fcntl(made.original, F_SETFL, (real.fcntl(made.original, F_GETFL) & ~O_ASYNC) | O_NONBLOCK);
+  const f_owner_ex nobody{};
+  if (has_owner) real.fcntl(made.original, F_SETOWN_EX, &nobody);
+  read_in_line(made.original);
   *sockets = made;
   return 0;
 }

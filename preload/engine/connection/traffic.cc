@@ -9,6 +9,7 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/connection/connection.h"
+#include "preload/engine/connection/urgent.h"
 #include "preload/engine/engine.h"
 
 namespace cassette {
@@ -102,33 +103,19 @@ ssize_t Connection::send_inline(int fd, const iovec* parts, std::size_t count) {
   return static_cast<ssize_t>(total);
 }
 
-ssize_t Connection::send_urgent(int fd, const iovec* parts, std::size_t count) {
-  if (server_connected() && !refused_ && conversation_->relays()) {
-    char buffer[kInlineRead];
-    const bool has_all = !read_engine_end(buffer, sizeof buffer) && takes_program();
-    flush_to_upstream();
-    if (has_all && server_connected() && !original_blocked_ &&
-        conversation_->to_upstream().empty()) {
-      msghdr message{};
-      message.msg_iov = const_cast<iovec*>(parts);
-      message.msg_iovlen = count;
-      const ssize_t sent =
-          ::sendmsg(sockets_.original, &message, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (sent >= 0) return sent;
-    }
-  }
-  return send_inline(fd, parts, count);
-}
-
 bool Connection::takes_inline() const {
   return upstream_ != Upstream::kConnecting && !original_blocked_ &&
          conversation_->answers_inline();
 }
 
 /// Bytes of the program, on to the server at once when there is one. False: that found the server gone.
-bool Connection::take(std::string_view bytes) {
+bool Connection::take(std::string_view bytes, bool urgent) {
   const bool too_late = conversation_->is_over() && upstream_ == Upstream::kHalfClosed;
-  conversation_->from_program(bytes);
+  if (urgent) {
+    take_urgent(bytes);
+  } else {
+    conversation_->from_program(bytes);
+  }
   if (too_late) {
     upstream_broke(EPIPE);  // a server that has closed answers them with a reset
     return true;
@@ -144,10 +131,11 @@ bool Connection::read_engine_end(char* buffer, std::size_t size) {
   size = std::min(size, request_piece_);
   while (takes_program()) {
     if (taken >= kTurn) return true;
-    ssize_t got = ::recv(sockets_.engine_end, buffer, size, MSG_DONTWAIT);
+    const bool urgent = program_urges_ && urgent_is_next(sockets_.engine_end);
+    ssize_t got = ::recv(sockets_.engine_end, buffer, urgent ? 1 : size, MSG_DONTWAIT);
     if (got > 0) {
       taken += static_cast<std::size_t>(got);
-      take({buffer, static_cast<std::size_t>(got)});
+      take({buffer, static_cast<std::size_t>(got)}, urgent);
     } else if (got == 0 || !would_block(errno)) {
       program_finished_ = true;
       conversation_->program_finished();
@@ -162,10 +150,16 @@ void Connection::read_original(char* buffer, std::size_t size) {
   std::size_t taken = 0;
   size = std::min(size, answer_piece_);
   while (takes_upstream() && taken < kTurn) {
-    ssize_t got = ::recv(sockets_.original, buffer, size, MSG_DONTWAIT);
+    const bool urgent = urgent_is_next(sockets_.original);
+    ssize_t got = ::recv(sockets_.original, buffer, urgent ? 1 : size, MSG_DONTWAIT);
     if (got > 0) {
       taken += static_cast<std::size_t>(got);
-      conversation_->from_upstream({buffer, static_cast<std::size_t>(got)});
+      const std::string_view bytes(buffer, static_cast<std::size_t>(got));
+      if (urgent) {
+        hear_urgent(bytes);
+      } else {
+        conversation_->from_upstream(bytes);
+      }
       flush_to_program();
     } else if (got == 0) {
       upstream_said_all();
@@ -194,33 +188,41 @@ void Connection::flush_to_program() {
   if (program_gone_) output.clear();
   std::int64_t now = output.next_due() == 0 ? 0 : steady_now();
   while (sockets_.engine_end >= 0 && !engine_blocked_) {
-    std::string_view bytes = output.front(now);
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    std::string_view bytes = next_piece(output.front(now), urgent_to_program_, &flags);
     if (bytes.empty()) break;
-    ssize_t sent = engine().real.send(sockets_.engine_end, bytes.data(), bytes.size(),
-                                      MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = engine().real.send(sockets_.engine_end, bytes.data(), bytes.size(), flags);
     if (sent >= 0) {
       output.consume(static_cast<std::size_t>(sent));
+      count_sent(&urgent_to_program_, sent);
     } else if (errno == EINTR) {
       continue;
+    } else if (errno == EOPNOTSUPP && urgent_to_program_ == 1) {
+      urgent_to_program_ = 0;
+      if (!reads_in_line()) output.consume(1);  // it is not in what the program receives
     } else if (would_block(errno)) {
       engine_blocked_ = true;
     } else {
       output.clear();  // the program reads no more
     }
   }
-  if (sockets_.engine_end >= 0 && output.empty()) end_program();
+  if (!output.empty()) return;
+  urgent_to_program_ = 0;
+  if (sockets_.engine_end >= 0) end_program();
 }
 
 void Connection::flush_to_upstream() {
   Output& output = conversation_->to_upstream();
   if (upstream_error_ != 0) output.clear();
+  place_urgent();
   while (server_connected() && !original_blocked_) {
-    std::string_view bytes = output.front(0);
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    std::string_view bytes = next_piece(output.front(0), urgent_to_upstream_, &flags);
     if (bytes.empty()) break;
-    ssize_t sent = engine().real.send(sockets_.original, bytes.data(), bytes.size(),
-                                      MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = engine().real.send(sockets_.original, bytes.data(), bytes.size(), flags);
     if (sent >= 0) {
       output.consume(static_cast<std::size_t>(sent));
+      count_sent(&urgent_to_upstream_, sent);
     } else if (errno == EINTR) {
       continue;
     } else if (would_block(errno)) {
@@ -229,7 +231,9 @@ void Connection::flush_to_upstream() {
       upstream_broke(errno);
     }
   }
-  if (output.empty()) end_upstream();
+  if (!output.empty()) return;
+  urgent_to_upstream_ = 0;
+  end_upstream();
 }
 
 }  // namespace cassette

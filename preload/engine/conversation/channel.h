@@ -37,6 +37,7 @@ class Channel {
   virtual bool ends_upstream() const = 0;
   virtual int reset_error() const = 0;
   virtual bool answers_inline() const = 0;
+  virtual bool is_over() const = 0;
   virtual bool wants_program() const = 0;
   virtual bool wants_upstream() const = 0;
   virtual std::int64_t patience() const = 0;

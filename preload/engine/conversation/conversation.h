@@ -103,7 +103,7 @@ class Conversation {
   /// come first, and while anything waits for the server.
   bool answers_inline() const;
   /// Whatever the program still sends is for nobody.
-  bool is_over() const { return !channel_ && phase_ == Phase::kEnded; }
+  bool is_over() const { return channel_ ? channel_->is_over() : phase_ == Phase::kEnded; }
   /// More of the program's bytes are welcome: false while enough of them wait.
   bool wants_program() const;
   bool wants_upstream() const;
@@ -113,6 +113,10 @@ class Conversation {
   std::int64_t patience() const;
   /// It is known what the program speaks.
   bool settled() const { return phase_ != Phase::kSniffing; }
+  /// Its bytes are those of the connection: there is no channel in between.
+  bool is_plain() const { return !channel_; }
+  /// How many bytes of the program wait for others.
+  std::size_t held() const { return input_.size(); }
   /// What either side says goes to the other as it is.
   bool relays() const { return phase_ == Phase::kRelay; }
   /// A forwarded request has not got its whole response yet.

@@ -295,7 +295,7 @@ void SecureChannel::server_failed(std::string_view last) {
   const int alert = client_->alert();
   // What we cannot read the program cannot either, and it says so in its own words.
   if (inner_ && alert == 0) unreadable_ = last;
-  break_off({.alert = alert, .error = 0});
+  break_off({.alert = alert, .error = inner_ && alert == 0 ? ECONNRESET : 0});
 }
 
 /// The program hears of it when it has got as far as it would have got with that server.

@@ -75,6 +75,7 @@ class SecureChannel final : public Channel {
   bool awaits_greeting() const override { return inner_ && inner_->awaits_greeting(); }
   int reset_error() const override;
   bool answers_inline() const override;
+  bool is_over() const override { return inner_ && inner_->is_over(); }
   bool wants_program() const override {
     return !inner_ || inner_->wants_program() || (relays() && program_closed_);
   }

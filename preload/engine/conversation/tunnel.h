@@ -38,6 +38,7 @@ class Tunnel final : public Channel {
   bool ends_upstream() const override;
   int reset_error() const override;
   bool answers_inline() const override { return inner_.answers_inline(); }
+  bool is_over() const override { return inner_.is_over(); }
   bool wants_program() const override { return inner_.wants_program(); }
   bool wants_upstream() const override { return inner_.wants_upstream(); }
   std::int64_t patience() const override { return inner_.patience(); }
