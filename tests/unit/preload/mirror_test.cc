@@ -287,7 +287,7 @@ TEST_F(MirrorTest, SelfSignedNamesItselfAsTheRealOneDoes) {
 
 TEST_F(MirrorTest, RsaKeyIsShownAsOne) {
   Owned<EVP_PKEY> rsa(EVP_RSA_gen(1024));
-  const Chain made = mirror(ders({own_.get(), within_.get()}), true, 0, rsa.get());
+  const Chain made = mirror(ders({own_.get()}), true, 0, rsa.get());
   ASSERT_EQ(made.size(), 1U);
   EXPECT_EQ(EVP_PKEY_eq(X509_get0_pubkey(made[0].get()), rsa.get()), 1);
 }
