@@ -143,6 +143,7 @@ void Connection::close_engine_end() {
 
 void Connection::leave_original() {
   if (sockets_.original < 0) return;
+  if (!program_gone_) local();  // the program may ask for it behind the end, too
   engine().service.watch(*this, Service::End::kOriginal, sockets_.original, 0, &original_events_);
   engine().close_private(sockets_.original);
   sockets_.original = -1;

@@ -61,6 +61,12 @@ static void peer(void) {
   socklen_t length = sizeof address;
   result("getpeername", getpeername(fd, (struct sockaddr*)&address, &length));
 }
+static void own(void) {
+  struct sockaddr_in address = {0};
+  socklen_t length = sizeof address;
+  result("getsockname", getsockname(fd, (struct sockaddr*)&address, &length));
+  printf(" (%s)", length == sizeof address && address.sin_port != 0 ? "a place" : "nowhere");
+}
 
 /// The server's last words: an answer to HTTP, and something like it otherwise.
 static void server_says(void) {
@@ -147,6 +153,7 @@ static void cases(void) {
   begin_case("reset, heard by a receive", 0);
   server_resets();
   peer();
+  own();
   hear();
   hear();
   say("one");

@@ -24,28 +24,28 @@ enum {
   kVerifyResult = 0x20000d,
 };
 
-static size_t keep(char *data, size_t size, size_t count, void *into) {
+static size_t keep(char* data, size_t size, size_t count, void* into) {
   strncat(into, data, size * count);
   return size * count;
 }
 
-int main(int count, char **arguments) {
-  void *object = count == 4 ? dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL) : NULL;
+int main(int count, char** arguments) {
+  void* object = count == 4 ? dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL) : NULL;
   if (object == NULL) return fprintf(stderr, "%s\n", count == 4 ? dlerror() : "usage"), 1;
-  void *(*init)(void) = dlsym(object, "curl_easy_init");
-  int (*set)(void *, int, ...) = dlsym(object, "curl_easy_setopt");
-  int (*perform)(void *) = dlsym(object, "curl_easy_perform");
-  int (*info)(void *, int, ...) = dlsym(object, "curl_easy_getinfo");
-  void (*cleanup)(void *) = dlsym(object, "curl_easy_cleanup");
-  void *(*append)(void *, const char *) = dlsym(object, "curl_slist_append");
+  void* (*init)(void) = dlsym(object, "curl_easy_init");
+  int (*set)(void*, int, ...) = dlsym(object, "curl_easy_setopt");
+  int (*perform)(void*) = dlsym(object, "curl_easy_perform");
+  int (*info)(void*, int, ...) = dlsym(object, "curl_easy_getinfo");
+  void (*cleanup)(void*) = dlsym(object, "curl_easy_cleanup");
+  void* (*append)(void*, const char*) = dlsym(object, "curl_slist_append");
 
-  void *to_loopback = append(NULL, "::127.0.0.1:");
+  void* to_loopback = append(NULL, "::127.0.0.1:");
   char name[100], policy[100], host[100];
   int port;
   while (scanf("%99s %99s %99s %d", name, policy, host, &port) == 4) {
     char url[500], error[1000] = "", body[4096] = "";
     snprintf(url, sizeof url, "https://%s:%d/%s/%s", host, port, name, policy);
-    void *curl = init();
+    void* curl = init();
     set(curl, kUrl, url);
     set(curl, kErrorBuffer, error);
     set(curl, kTimeout, 20L);

@@ -243,7 +243,8 @@ TEST_F(EndingsTest, WhatWasPipelinedByAProgramThatLeftIsSentAndSilent) {
 
 TEST_F(EndingsTest, AServerThatClosesBehindAnEarlyAnswerMayStillListen) {
   Conversation& conversation = open();
-  conversation.from_program("POST /a HTTP/1.1\r\nHost: h.example\r\nContent-Length: 10\r\n\r\nhalf ");
+  conversation.from_program(
+      "POST /a HTTP/1.1\r\nHost: h.example\r\nContent-Length: 10\r\n\r\nhalf ");
   upstream();
   EXPECT_TRUE(conversation.answers_inline());
   conversation.from_upstream("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno");
