@@ -131,7 +131,9 @@ bool Connection::read_engine_end(char* buffer, std::size_t size) {
   size = std::min(size, request_piece_);
   while (takes_program()) {
     if (taken >= kTurn) return true;
-    const bool urgent = program_urges_ && urgent_is_next(sockets_.engine_end);
+    // Of a child's that comes behind what epoll told of nobody has told yet.
+    const bool may_urge = program_urges_ || taken > 0;
+    const bool urgent = may_urge && urgent_is_next(sockets_.engine_end);
     ssize_t got = ::recv(sockets_.engine_end, buffer, urgent ? 1 : size, MSG_DONTWAIT);
     if (got > 0) {
       taken += static_cast<std::size_t>(got);

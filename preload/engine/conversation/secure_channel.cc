@@ -311,7 +311,10 @@ void SecureChannel::pump(Output& to_program, Output& to_upstream, Output::Time n
         client_->send(front);
         plain.consume(front.size());
       }
-      if (inner_->ends_upstream() && client_->state() != State::kHandshaking) {
+      // A server that has closed answers our word for that with a reset, and it is the program's to have it.
+      const bool has_closed = upstream_ended_ || client_->state() == State::kClosed;
+      if (inner_->ends_upstream() && client_->state() != State::kHandshaking &&
+          (!has_closed || program_closed_)) {
         client_->close();
         upstream_closed_ = true;
       }

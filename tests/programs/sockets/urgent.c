@@ -67,7 +67,9 @@ static void urge(int socket, const char* bytes) {
 }
 static void await_urgent(int socket) {
   struct pollfd events = {socket, POLLPRI, 0};
-  printf(" [%s ]", poll(&events, 1, 3000) == 1 && (events.revents & POLLPRI) ? " PRI" : "");
+  while (poll(&events, 1, 3000) < 0 && errno == EINTR) {
+  }
+  printf(" [%s ]", events.revents & POLLPRI ? " PRI" : "");
 }
 static void hear_urgent(int socket) {
   char bytes[8];
@@ -77,6 +79,11 @@ static void hear_urgent(int socket) {
   else
     result("urgent", got);
 }
+/// The signal may come a moment behind the byte.
+static void await_signal(void) {
+  for (int i = 0; i < 1000 && signals == 0; i++) milliseconds(1);
+  printf(" SIGURG %s", signals > 0 ? "yes" : "no");
+}
 /// All that comes, with `!` where a mark is, until `last`.
 static void hear(int socket, char last) {
   char byte = 0;
@@ -85,7 +92,8 @@ static void hear(int socket, char last) {
     int mark = 0;
     // The mark may come with the byte behind it.
     struct pollfd events = {socket, POLLIN, 0};
-    poll(&events, 1, 3000);
+    while (poll(&events, 1, 3000) < 0 && errno == EINTR) {
+    }
     if (ioctl(socket, SIOCATMARK, &mark) == 0 && mark) printf("!");
     if (recv(socket, &byte, 1, 0) != 1) {
       printf(" (%s)", strerrorname_np(errno));
@@ -173,7 +181,7 @@ static void to_client(const char* first) {
   hear_urgent(fd);
   hear_urgent(fd);
   hear(fd, '.');
-  printf(" SIGURG %s", signals > 0 ? "yes" : "no");
+  await_signal();
   end_case();
 
   begin_case("urgent alone, by select", first, kOwnerLater);
@@ -182,9 +190,12 @@ static void to_client(const char* first) {
   FD_ZERO(&exceptional);
   FD_SET(fd, &exceptional);
   struct timeval patience = {3, 0};
-  result("select", select(fd + 1, NULL, NULL, &exceptional, &patience));
+  int ready;
+  while ((ready = select(fd + 1, NULL, NULL, &exceptional, &patience)) < 0 && errno == EINTR)
+    FD_SET(fd, &exceptional);
+  result("select", ready);
   hear_urgent(fd);
-  printf(" SIGURG %s", signals > 0 ? "yes" : "no");
+  await_signal();
   say(server, "y.");
   hear(fd, '.');
   end_case();
@@ -237,7 +248,7 @@ static void within_an_answer(void) {
 int main(void) {
   alarm(60);
   setvbuf(stdout, NULL, _IOLBF, 0);
-  signal(SIGURG, on_signal);
+  signal(SIGURG, on_signal);  // which restarts recv(2), not poll(2)
   for (int http = 0; http < 2; http++) {
     printf("%s\n", http ? "HTTP" : "relayed");
     to_server(beginning(http));
