@@ -6,8 +6,8 @@
 // While recording, the real server is asked first, with what the program's ClientHello offers, and the program is shown a
 // certificate that is like the server's. It judges that, as it would have judged the real one: what it says in
 // plain text is its verdict, and goes on to the server. A server that fails the handshake fails it for the program, byte for
-// byte, or, behind its certificate, by the same alert. In replay the handshake needs nobody: the program is shown what was recorded of the server, or an ordinary
-// certificate.
+// byte, or, behind its certificate, by the same alert. In replay the handshake needs nobody: the program is shown what was
+// recorded of the server, or an ordinary certificate (showing.cc).
 //
 // Where the server is only asked when there is something to record, it must be as good as what the program was shown.
 //

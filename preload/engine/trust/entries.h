@@ -6,7 +6,16 @@
 // Thread safety: one caller at a time.
 #pragma once
 
+#include <dlfcn.h>
+
 namespace cassette {
+
+/// The function of that name in the scope of an object (a handle for dlsym(3)). False: there is none.
+template <typename Function>
+bool find(void* object, const char* name, Function& function) {
+  function = reinterpret_cast<Function>(dlsym(object, name));
+  return function != nullptr;
+}
 
 /// True when objects were loaded since the last call with this counter (which begins with 0).
 bool objects_came(unsigned long long* seen);

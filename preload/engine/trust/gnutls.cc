@@ -1,8 +1,6 @@
 // See gnutls.h.
 #include "preload/engine/trust/gnutls.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <mutex>
 #include <vector>
@@ -61,12 +59,6 @@ struct GnuTls {
 Judgements* the_judgements;
 const std::string* the_authority;
 GnuTls gnutls;  // a process with two of them is not known
-
-template <typename Function>
-bool find(void* object, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(object, name));
-  return function != nullptr;
-}
 
 bool find_all(void* object) {
   GnuTls& it = gnutls;

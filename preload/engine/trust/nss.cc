@@ -1,8 +1,6 @@
 // See nss.h.
 #include "preload/engine/trust/nss.h"
 
-#include <dlfcn.h>
-
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -40,12 +38,6 @@ struct Nss {
 
 Judgements* the_judgements;
 Nss nss;  // a process with two of them is not known
-
-template <typename Function>
-bool find(void* object, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(object, name));
-  return function != nullptr;
-}
 
 bool find_all(void* object) {
   Nss it{};

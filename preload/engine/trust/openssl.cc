@@ -1,8 +1,6 @@
 // See openssl.h.
 #include "preload/engine/trust/openssl.h"
 
-#include <dlfcn.h>
-
 #include <cerrno>
 #include <map>
 #include <mutex>
@@ -68,12 +66,6 @@ constexpr char kReplaced[] = "X509_verify_cert";
 
 Judgements* the_judgements;
 const std::string* the_authority;
-
-template <typename Function>
-bool find(void* object, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(object, name));
-  return function != nullptr;
-}
 
 bool find_all(void* object, OpenSsl& it) {
   return find(object, kReplaced, it.verify_cert) &&
