@@ -41,7 +41,7 @@ void Connection::upstream_broke(int error) {
     read_original(buffer, sizeof buffer);
     flush_to_program();
   }
-  refuse_program();
+  if (!conversation_->delays_break()) refuse_program();
 }
 
 /// Everything that it said was read.

@@ -181,6 +181,7 @@ void Connection::flush() {
   // What goes out may make room for what comes in: a forwarded request that waited, for instance.
   flush_to_upstream();
   flush_to_program();
+  if (upstream_error_ != 0 && !conversation_->delays_break()) refuse_program();
   if (program_gone_) finish_with_program();
   watch();
 }

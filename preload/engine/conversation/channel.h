@@ -27,6 +27,7 @@ class Channel {
 
   virtual bool lets_upstream_go() = 0;
   virtual bool awaits_greeting() const = 0;
+  virtual bool delays_break() const = 0;
 
   /// Moves what is due to both sides.
   virtual void pump(Output& to_program, Output& to_upstream, Output::Time now) = 0;

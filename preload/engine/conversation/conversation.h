@@ -91,6 +91,8 @@ class Conversation {
     return channel_ ? channel_->awaits_greeting()
                     : greeting_ == Greeting::kAwaited && to_upstream_.empty();
   }
+  /// The server broke its connection off, and the program is still to say what it would have said before it heard of that.
+  bool delays_break() const { return channel_ && channel_->delays_break(); }
   /// True once when a connection to the server that was made for its greeting is of no use: it is to be ended, not a byte was
   /// sent on it. Another may be needed later.
   bool lets_upstream_go();

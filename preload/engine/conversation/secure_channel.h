@@ -73,6 +73,7 @@ class SecureChannel final : public Channel {
   bool ends_upstream() const override;
   bool lets_upstream_go() override;
   bool awaits_greeting() const override { return inner_ && inner_->awaits_greeting(); }
+  bool delays_break() const override { return broken_ && !inner_ && !failed_; }
   int reset_error() const override;
   bool answers_inline() const override;
   bool is_over() const override { return inner_ && inner_->is_over(); }

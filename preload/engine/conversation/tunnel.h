@@ -31,6 +31,7 @@ class Tunnel final : public Channel {
 
   bool lets_upstream_go() override;
   bool awaits_greeting() const override { return inner_.awaits_greeting(); }
+  bool delays_break() const override { return inner_.delays_break(); }
   void pump(Output& to_program, Output& to_upstream, Output::Time now) override;
   Output::Time next_due() const override { return inner_.next_due(); }
 
