@@ -56,6 +56,8 @@ struct OpenSsl {
   int (*ssl_index)();
   int (*get_verify_mode)(const Ssl*);
 
+  /// What is never given back, where a search for leaks (LeakSanitizer) sees it: it does not look into the engine's heap.
+  Stack* kept = nullptr;
   Certificate* authority = nullptr;  ///< the session's; parsed once, which costs more than a check
 };
 
@@ -105,33 +107,47 @@ Certificate* read_certificate(const OpenSsl& it, const std::string& der) {
   return it.read_cert(nullptr, &at, static_cast<long>(der.size()));
 }
 
-/// A chain as the program's OpenSSL has it. Never freed: the program may keep what it saw in a check.
+void keep(const OpenSsl& it, const void* object) {
+  static std::mutex mutex;
+  std::lock_guard guard(mutex);
+  it.push(it.kept, object);
+}
+
+/// A chain as the program's OpenSSL has it.
 struct Chain {
-  Certificate* own = nullptr;
-  Stack* rest = nullptr;
+  std::vector<Certificate*> certificates;
+  Stack* stack = nullptr;  ///< as libssl gives it to the check: the first is among the rest as well
+  Certificate* own() const { return certificates.empty() ? nullptr : certificates.front(); }
 };
 
 Chain read_chain(const OpenSsl& it, const std::vector<std::string>& ders) {
   Chain chain;
-  chain.rest = it.new_stack();
+  chain.stack = it.new_stack();
   for (const std::string& der : ders) {
     Certificate* certificate = read_certificate(it, der);
     if (certificate == nullptr) break;
-    // As libssl gives it to the check: the first is among the rest as well.
-    it.push(chain.rest, certificate);
-    if (chain.own == nullptr) chain.own = certificate;
+    it.push(chain.stack, certificate);
+    chain.certificates.push_back(certificate);
   }
   return chain;
 }
 
-/// Of the server that `leaf` stands for; read once.
+void free_chain(const OpenSsl& it, const Chain& chain) {
+  it.free_stack(chain.stack);
+  for (Certificate* certificate : chain.certificates) it.free_cert(certificate);
+}
+
+/// Of the server that `leaf` stands for; read once, and kept: the program may hold what it saw in a check.
 const Chain& chain_of(const OpenSsl& it, const std::string& leaf,
                       const std::vector<std::string>& ders) {
   static std::mutex mutex;
   static auto* chains = new std::map<std::pair<const OpenSsl*, std::string>, Chain>;
   std::lock_guard guard(mutex);
   Chain& chain = (*chains)[{&it, leaf}];
-  if (chain.own == nullptr) chain = read_chain(it, ders);
+  if (chain.stack == nullptr) {
+    chain = read_chain(it, ders);
+    keep(it, chain.stack);
+  }
   return chain;
 }
 
@@ -139,17 +155,19 @@ const Chain& chain_of(const OpenSsl& it, const std::string& leaf,
 /// kept for that, for as long as the process lives.
 void judge_later(const OpenSsl& it, const std::string& leaf, Store* store) {
   if (!the_judgements->wants_late_judge(leaf) || it.keep_store(store) != 1) return;
+  keep(it, store);
   the_judgements->set_late_judge(leaf, [&it, store](const std::vector<std::string>& ders) {
     it.set_mark();
     const Chain chain = read_chain(it, ders);
     StoreContext* context = it.new_context();
     bool trusted = false;
-    if (context != nullptr && chain.own != nullptr &&
-        it.init_context(context, store, chain.own, chain.rest) == 1) {
+    if (context != nullptr && chain.own() != nullptr &&
+        it.init_context(context, store, chain.own(), chain.stack) == 1) {
       it.set_purpose(context, "ssl_server");
       trusted = it.verify_cert(context) == 1;
     }
     if (context != nullptr) it.free_context(context);
+    free_chain(it, chain);
     it.pop_to_mark();
     return trusted;
   });
@@ -183,18 +201,18 @@ void put_in_front(const OpenSsl& it, StoreContext* context, Certificate* shown,
 int verify_server(const OpenSsl& it, StoreContext* context, const std::string& leaf,
                   const Judgements::Server& server) {
   const Chain& chain = chain_of(it, leaf, server.chain);
-  if (chain.own == nullptr) return it.verify_cert(context);
+  if (chain.own() == nullptr) return it.verify_cert(context);
   Certificate* shown = it.get_cert(context);
   Stack* untrusted = it.get_untrusted(context);
-  it.set_cert(context, chain.own);
-  it.set_untrusted(context, chain.rest);
+  it.set_cert(context, chain.own());
+  it.set_untrusted(context, chain.stack);
   Parameters* parameters = it.get_parameters(context);
   if (server.recorded_at != 0 && (it.get_flags(parameters) & kHasOwnTime) == 0)
     it.set_time(parameters, server.recorded_at);
   const int result = it.verify_cert(context);
   it.set_cert(context, shown);
   it.set_untrusted(context, untrusted);
-  put_in_front(it, context, shown, chain.own);
+  put_in_front(it, context, shown, chain.own());
   the_judgements->judge(leaf, result == 1);
   // What is stapled the program checks by itself (OCSP_basic_verify(3)), with its store.
   if (result == 1 && !server.status_signer.empty()) {
@@ -262,6 +280,7 @@ Replacement replacement_for(void* object) {
     return kReplacements[i];
   }
   if (openssl_count == kMostOpenSsls) return nullptr;
+  it.kept = it.new_stack();
   it.authority = read_certificate(it, *the_authority);
   openssls[openssl_count] = it;
   return kReplacements[openssl_count++];
