@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <ctime>
+#include <map>
+#include <mutex>
 
 #include "preload/tls/certificate.h"
 #include "preload/tls/keys.h"
@@ -127,6 +129,20 @@ const EVP_MD* digest_of(const X509* real) {
   return is_weak ? EVP_sha1() : EVP_sha256();
 }
 
+int bits_anew(const std::string& certificate) {
+  constexpr int kStrong = 2048;
+  constexpr int kLeast = 512;  // OpenSSL makes no smaller one
+  Owned<X509> real = certificate_of(certificate);
+  EVP_PKEY* key = real ? X509_get0_pubkey(real.get()) : nullptr;
+  int bits = 0;
+  if (key != nullptr && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) {
+    bits = std::max(EVP_PKEY_get_bits(key), kLeast);
+    if (bits >= kStrong) bits = 0;
+  }
+  ERR_clear_error();
+  return bits;
+}
+
 }  // namespace
 
 bool is_self_issued(X509* certificate) {
@@ -164,17 +180,15 @@ std::vector<Owned<X509>> mirror_chain(const std::vector<std::string>& chain, boo
 }
 
 int weak_rsa_bits(const std::string& certificate) {
-  constexpr int kStrong = 2048;
-  constexpr int kLeast = 512;  // OpenSSL makes no smaller one
-  Owned<X509> real = certificate_of(certificate);
-  EVP_PKEY* key = real ? X509_get0_pubkey(real.get()) : nullptr;
-  int bits = 0;
-  if (key != nullptr && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) {
-    bits = std::max(EVP_PKEY_get_bits(key), kLeast);
-    if (bits >= kStrong) bits = 0;
-  }
-  ERR_clear_error();
-  return bits;
+  // To understand a key takes long, and the same server is met again.
+  constexpr std::size_t kMost = 1000;
+  static std::mutex mutex;
+  static auto* known = new std::map<std::string, int>;
+  std::lock_guard guard(mutex);
+  if (known->size() >= kMost) known->clear();
+  auto [found, is_new] = known->try_emplace(certificate);
+  if (is_new) found->second = bits_anew(certificate);
+  return found->second;
 }
 
 }  // namespace cassette

@@ -4,11 +4,14 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <ctime>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string_view>
 
@@ -238,10 +241,8 @@ ChainVerdict judge_by(X509_STORE* store, X509* own, STACK_OF(X509) * rest, const
   return verdict;
 }
 
-}  // namespace
-
-ChainVerdict judge_chain(const std::vector<std::string>& chain, const ServerNames& names,
-                         const Anchors& anchors, std::int64_t at) {
+ChainVerdict judge_anew(const std::vector<std::string>& chain, const ServerNames& names,
+                        const Anchors& anchors, std::int64_t at) {
   STACK_OF(X509)* rest = sk_X509_new_null();
   for (const std::string& der : chain) {
     Owned<X509> certificate = certificate_of(der);
@@ -252,6 +253,58 @@ ChainVerdict judge_chain(const std::vector<std::string>& chain, const ServerName
   const ChainVerdict verdict = judge_by(store_for(anchors, rest).get(), own, rest, names, at);
   sk_X509_pop_free(rest, X509_free);
   ERR_clear_error();
+  return verdict;
+}
+
+/// Of everything that a verdict depends on but the time: nobody can make two that are the same. Empty: no memory.
+std::string digest_of(const std::vector<std::string>& chain, const ServerNames& names,
+                      const Anchors& anchors, std::int64_t at) {
+  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> state(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  unsigned char sum[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (!state || EVP_DigestInit_ex(state.get(), EVP_sha256(), nullptr) != 1) return {};
+  EVP_DigestUpdate(state.get(), &at, sizeof at);
+  for (const std::vector<std::string>* list :
+       {&chain, &names, &anchors.files, &anchors.certificates}) {
+    const std::size_t count = list->size();
+    EVP_DigestUpdate(state.get(), &count, sizeof count);
+    for (const std::string& one : *list) {
+      const std::size_t length = one.size();
+      EVP_DigestUpdate(state.get(), &length, sizeof length);
+      EVP_DigestUpdate(state.get(), one.data(), length);
+    }
+  }
+  if (EVP_DigestFinal_ex(state.get(), sum, &size) != 1) return {};
+  return std::string(reinterpret_cast<char*>(sum), size);
+}
+
+}  // namespace
+
+ChainVerdict judge_chain(const std::vector<std::string>& chain, const ServerNames& names,
+                         const Anchors& anchors, std::int64_t at) {
+  // A program that makes many connections to a server meets the same chain each time, and to understand a certificate's key
+  // takes as long as the rest of a handshake.
+  struct Judged {
+    std::time_t when = 0;
+    ChainVerdict verdict;
+  };
+  constexpr std::time_t kFresh = 10;
+  constexpr std::size_t kMost = 1000;
+  static std::mutex mutex;
+  static auto* judged = new std::map<std::string, Judged>;
+  const std::string digest = digest_of(chain, names, anchors, at);
+  const std::time_t now = std::time(nullptr);
+  if (digest.empty()) return judge_anew(chain, names, anchors, at);
+  {
+    std::lock_guard guard(mutex);
+    auto found = judged->find(digest);
+    if (found != judged->end() && now - found->second.when < kFresh && now >= found->second.when)
+      return found->second.verdict;
+  }
+  ChainVerdict verdict = judge_anew(chain, names, anchors, at);
+  std::lock_guard guard(mutex);
+  if (judged->size() >= kMost) judged->clear();
+  (*judged)[digest] = {now, verdict};
   return verdict;
 }
 
