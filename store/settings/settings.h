@@ -105,7 +105,7 @@ struct Settings {
   double replay_speed = 0;  ///< 0: as fast as possible; 1: as recorded; 2: twice as fast
   std::string tls_ca_file;
   HostList tls_insecure_hosts;
-  HostList tls_passthrough;  ///< hosts whose TLS is not taken apart
+  HostList tls_passthrough;                                ///< hosts whose TLS is not taken apart
   std::vector<ClientCertificate> tls_client_certificates;  ///< in the order in which they are asked
   LogLevel log_level = LogLevel::kWarn;
   std::string log_file;     ///< empty: stderr

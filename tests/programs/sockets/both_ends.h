@@ -27,7 +27,8 @@ __attribute__((unused)) static void listen_anew(int receive_buffer) {
   socklen_t length = sizeof place;
   if (listener > 0) close(listener);
   listener = socket(AF_INET, SOCK_STREAM, 0);
-  if (receive_buffer > 0) setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+  if (receive_buffer > 0)
+    setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
   place = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (bind(listener, (struct sockaddr*)&place, sizeof place) != 0 || listen(listener, 8) != 0 ||
       getsockname(listener, (struct sockaddr*)&place, &length) != 0)
@@ -46,5 +47,6 @@ __attribute__((unused)) static void block(int fd, int blocks) {
 
 /// What begins a conversation: a request with a body that is still to come, or what is no HTTP.
 __attribute__((unused)) static const char* beginning(int http) {
-  return http ? "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n" : "\001\002\003\004";
+  return http ? "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n"
+              : "\001\002\003\004";
 }
