@@ -89,9 +89,7 @@ class ClientStream final : public MemoryStream<TlsClientStream> {
     std::string older;
     std::string newer;  // of TLS 1.3
     for (const std::uint16_t suite : hello.cipher_suites) {
-      const unsigned char number[] = {static_cast<unsigned char>(suite >> 8),
-                                      static_cast<unsigned char>(suite)};
-      const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl_.get(), number);
+      const SSL_CIPHER* cipher = cipher_of(ssl_.get(), suite);
       if (cipher == nullptr) continue;
       const bool is_newer = is_of_tls_1_3(suite);
       // OpenSSL says itself what is no cipher, and only a signal (RFC 5746 section 3.3, RFC 7507).

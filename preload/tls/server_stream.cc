@@ -187,9 +187,7 @@ class ServerStream final : public MemoryStream<TlsServerStream> {
     }
     return std::any_of(
         hello_.cipher_suites.begin(), hello_.cipher_suites.end(), [this](std::uint16_t suite) {
-          const unsigned char number[] = {static_cast<unsigned char>(suite >> 8),
-                                          static_cast<unsigned char>(suite)};
-          const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl_.get(), number);
+          const SSL_CIPHER* cipher = cipher_of(ssl_.get(), suite);
           if (cipher == nullptr) return false;
           return is_of_tls_1_3(suite) || SSL_CIPHER_get_auth_nid(cipher) == NID_auth_ecdsa;
         });

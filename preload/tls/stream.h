@@ -182,6 +182,13 @@ inline bool is_http_1(std::string_view protocol) {
 /// A cipher suite that leaves open who signs how (RFC 8446 appendix B.4). OpenSSL says that of the signalling values, too.
 inline bool is_of_tls_1_3(std::uint16_t suite) { return suite >> 8 == 0x13; }
 
+/// By its number on the wire; nullptr: OpenSSL does not know it.
+inline const SSL_CIPHER* cipher_of(SSL* ssl, std::uint16_t suite) {
+  const unsigned char number[] = {static_cast<unsigned char>(suite >> 8),
+                                  static_cast<unsigned char>(suite)};
+  return SSL_CIPHER_find(ssl, number);
+}
+
 /// One context for all connections of the process. nullptr, and openssl_problem() says why.
 Owned<SSL_CTX> make_server_context(const Authority& authority);
 Owned<SSL_CTX> make_client_context();

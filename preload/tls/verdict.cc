@@ -29,24 +29,21 @@ struct Anchor {
   bool has_rules = false;  ///< what it is trusted for, openssl-x509(1)
 };
 
-/// Takes the head of the next object off; false: there is none.
-bool enter(const unsigned char** at, long* left) {
-  long size = 0;
+/// Takes the head of the next object off, which says its `size`; false: there is none.
+bool enter(const unsigned char** at, long* left, long* size) {
   int tag = 0;
   int kind = 0;
   const unsigned char* begin = *at;
-  if ((ASN1_get_object(at, &size, &tag, &kind, *left) & 0x80) != 0) return false;
+  if ((ASN1_get_object(at, size, &tag, &kind, *left) & 0x80) != 0) return false;
   *left -= *at - begin;
   return true;
 }
+/// The same for the whole of it.
 bool skip(const unsigned char** at, long* left) {
   long size = 0;
-  int tag = 0;
-  int kind = 0;
-  const unsigned char* begin = *at;
-  if ((ASN1_get_object(at, &size, &tag, &kind, *left) & 0x80) != 0) return false;
+  if (!enter(at, left, &size)) return false;
   *at += size;
-  *left -= *at - begin;
+  *left -= size;
   return *left >= 0;
 }
 
@@ -55,7 +52,8 @@ Owned<X509_NAME> subject_of(const std::string& der) {
   constexpr unsigned char kVersion = 0xa0;
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
   auto left = static_cast<long>(der.size());
-  if (!enter(&at, &left) || !enter(&at, &left) || left <= 0) return nullptr;
+  long size = 0;
+  if (!enter(&at, &left, &size) || !enter(&at, &left, &size) || left <= 0) return nullptr;
   if (*at == kVersion && !skip(&at, &left)) return nullptr;
   // Serial number, algorithm, issuer, validity.
   for (int i = 0; i < 4; ++i) {
