@@ -16,7 +16,7 @@ namespace cassette {
 struct RealFunctions;
 enum class Bundle;
 
-inline constexpr int kEngineVersion = 7;
+inline constexpr int kEngineVersion = 8;
 
 /// Answer of an engine function: not handled here, call the real one.
 inline constexpr int kPassThrough = -2;
