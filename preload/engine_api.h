@@ -31,7 +31,8 @@ struct HostApi {
   bool (*set_owner)(int fd, std::uintptr_t owner);
   std::uintptr_t (*owner)(int fd);
   int (*epoll_of)(int fd);
-  void (*clear_owners)();
+  /// The engine's own descriptors stay in the table with `but_private`.
+  void (*clear_owners)(bool but_private);
   /// The calling thread is the engine's own: whatever it calls goes to libc.
   void (*mark_engine_thread)();
   /// And no longer: it does what a thread of the program would have done.
@@ -115,6 +116,16 @@ struct EngineApi {
   void (*open_cassette)();
   /// The process is about to change its user, who may not open what this one may.
   void (*keep_rights)();
+  /// For a process that shuts itself in: the service thread runs, TLS is loaded, and whatever the session needs is open.
+  void (*get_ready)();
+  /// A new process is made past the handlers of pthread_atfork(3). `shares_descriptors`: CLONE_FILES of clone(2), so that
+  /// what the child closes is closed in its parent.
+  void (*before_fork)();
+  void (*after_fork_in_parent)();
+  void (*after_fork_in_child)(bool shares_descriptors);
+  /// The service thread ends, and is gone when this returns; begun again by step_back(). False: there is none.
+  bool (*step_aside)();
+  void (*step_back)();
   /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one
   /// that the engine works for (the child of a vfork). `ended_well`: with exit status 0.
   void (*leave)(bool ended_well);

@@ -124,6 +124,12 @@ void Engine::keep_rights() {
   tls();
 }
 
+void Engine::get_ready() {
+  keep_rights();
+  // What the thread is needed for later says so then.
+  if (!off_ && owns_process()) static_cast<void>(service.ensure_running());
+}
+
 bool Engine::owns_process() const { return process_.load(std::memory_order_relaxed) == getpid(); }
 
 void Engine::leave(bool ended_well) {
@@ -166,14 +172,14 @@ void Engine::after_fork_in_parent() {
   host.end_fork();
 }
 
-void Engine::after_fork_in_child() {
+void Engine::after_fork_in_child(bool shares_descriptors) {
   // What was interrupted is half done, for ever: this process is not one that the engine works for.
   if (host.forks_outside_engine()) {
     process_.store(getpid(), std::memory_order_relaxed);
-    connections.forget_all_in_child();
-    host.clear_owners();
+    connections.forget_all_in_child(shares_descriptors);
+    host.clear_owners(shares_descriptors);
     deck_->after_fork_in_child();
-    service.after_fork_in_child();
+    service.after_fork_in_child(shares_descriptors);
     failures.forget_in_child();
     unlock_after_fork();
   }
@@ -190,6 +196,6 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
   // Never destroyed: threads of the program may be in it while the process ends.
   the_engine = new Engine(*host);
   pthread_atfork([] { engine().before_fork(); }, [] { engine().after_fork_in_parent(); },
-                 [] { engine().after_fork_in_child(); });
+                 [] { engine().after_fork_in_child(false); });
   return &interpose_api();
 }

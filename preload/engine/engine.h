@@ -64,6 +64,8 @@ class Engine {
 
   /// The process is about to change its user: whatever it needs of the session is opened now.
   void keep_rights();
+  /// The process shuts itself in: the same, and the service thread runs.
+  void get_ready();
 
   /// True in the process that the engine works for; false in the child of a vfork().
   bool owns_process() const;
@@ -71,7 +73,8 @@ class Engine {
 
   void before_fork();
   void after_fork_in_parent();
-  void after_fork_in_child();
+  /// `shares_descriptors`: with its parent, which goes on using the engine's (clone(2), CLONE_FILES).
+  void after_fork_in_child(bool shares_descriptors);
 
  private:
   void begin_tls();

@@ -13,6 +13,7 @@
 #include "preload/engine/program_api.h"
 #include "preload/engine/trust/bundles.h"
 #include "preload/engine/trust/gnutls.h"
+#include "preload/heap/heap.h"
 #include "store/log.h"
 
 namespace cassette {
@@ -252,6 +253,29 @@ void interpose_keep_rights() {
   });
 }
 
+void interpose_get_ready() {
+  guarded([] {
+    engine().get_ready();
+    return 0;
+  });
+}
+
+// The engine allocates in between: as with handlers of pthread_atfork(3), the heap is locked last.
+void interpose_before_fork() {
+  engine().before_fork();
+  lock_heap_to_fork();
+}
+
+void interpose_after_fork_in_parent() {
+  unlock_heap_after_fork();
+  engine().after_fork_in_parent();
+}
+
+void interpose_after_fork_in_child(bool shares_descriptors) {
+  unlock_heap_after_fork();
+  engine().after_fork_in_child(shares_descriptors);
+}
+
 void interpose_leave(bool ended_well) {
   guarded([ended_well] {
     engine().leave(ended_well);
@@ -284,6 +308,12 @@ const EngineApi& interpose_api() {
       .main_thread_ends = [] { engine().service.nudge(); },
       .open_cassette = interpose_open_cassette,
       .keep_rights = interpose_keep_rights,
+      .get_ready = interpose_get_ready,
+      .before_fork = interpose_before_fork,
+      .after_fork_in_parent = interpose_after_fork_in_parent,
+      .after_fork_in_child = interpose_after_fork_in_child,
+      .step_aside = [] { return engine().service.step_aside(); },
+      .step_back = [] { engine().service.step_back(); },
       .leave = interpose_leave,
       .program = &kProgramApi,
   };

@@ -43,6 +43,10 @@ struct HeapApi {
 
 extern const HeapApi kHeap;
 
+/// Around a fork that runs no handlers of pthread_atfork(3), in the process that makes it; the second one in its child too.
+void lock_heap_to_fork();
+void unlock_heap_after_fork();
+
 /// From now on this object allocates there (nullptr: from the program's malloc). What it had before goes back to where
 /// it came from.
 void use_heap(const HeapApi* heap);

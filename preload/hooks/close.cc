@@ -1,13 +1,12 @@
 // Hooks of the life of descriptors: what a program closes and duplicates. They keep the table close
 // to the truth and the engine's own descriptors out of reach; that an entry can be stale all the same
 // (closes inside libc, exec, SCM_RIGHTS) is met by the identity check in the engine.
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <climits>
 #include <cstdarg>
 
 #include "preload/hooks/library.h"
+#include "preload/hooks/threads.h"
 
 namespace cassette {
 namespace {
@@ -66,13 +65,7 @@ int close_all_but_private(unsigned first, unsigned last, unsigned flags) {
 
 /// CLOSE_RANGE_UNSHARE means nothing to a program with one thread; beside ours it would part the two.
 unsigned without_unsharing(unsigned flags) {
-  struct stat tasks {};
-  // A directory's links: itself, its parent's entry, and a directory a thread.
-  constexpr nlink_t kMineAndOurs = 2 + 2;
-  if ((flags & CLOSE_RANGE_UNSHARE) != 0 && stat("/proc/self/task", &tasks) == 0 &&
-      tasks.st_nlink <= kMineAndOurs) {
-    flags &= ~CLOSE_RANGE_UNSHARE;
-  }
+  if ((flags & CLOSE_RANGE_UNSHARE) != 0 && is_alone_beside_ours()) flags &= ~CLOSE_RANGE_UNSHARE;
   return flags;
 }
 

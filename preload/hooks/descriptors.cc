@@ -40,11 +40,12 @@ bool DescriptorTable::set_owner(int fd, Owner owner) {
   return true;
 }
 
-void DescriptorTable::clear() {
+void DescriptorTable::clear(bool but_private) {
   for (std::atomic<Slot*>& place : chunks_) {
     Slot* chunk = place.load(std::memory_order_acquire);
     if (chunk == nullptr) continue;
     for (unsigned i = 0; i < kChunkSize; ++i) {
+      if (but_private && chunk[i].owner.load(std::memory_order_relaxed) == kPrivate) continue;
       chunk[i].owner.store(kNobody, std::memory_order_release);
     }
   }

@@ -24,8 +24,8 @@ class DescriptorTable {
   }
   /// False when the number is beyond the table (2^20) or there is no memory for its chunk.
   bool set_owner(int fd, Owner owner);
-  /// Clears every entry: for the child of a fork, which owns no connection of its parent.
-  void clear();
+  /// Clears every entry, or every one of a connection: for the child of a fork, which owns no connection of its parent.
+  void clear(bool but_private);
 
   /// The epoll descriptor that `fd` was added to last, or -1. A registration made before connect()
   /// vanishes with the socket that the swap replaces; this says where to renew it.

@@ -110,11 +110,8 @@ void bring_node_trust(bool on) {
 
 void start() {
   int saved = errno;
-  own_process.store(getpid(), std::memory_order_relaxed);
-  pthread_atfork(nullptr, nullptr, [] {
-    own_process.store(getpid(), std::memory_order_relaxed);
-    main_thread_ended.store(false, std::memory_order_relaxed);
-  });
+  process_begins();
+  pthread_atfork(nullptr, nullptr, process_begins);
   // exit(3) tells its status to nobody else. Registered before main(), hence called behind the destructors of all
   // libraries, ours included.
   auto ends = [](int status, void*) {
@@ -141,8 +138,8 @@ const HostApi host = {
     [](int fd, std::uintptr_t owner) { return descriptors.set_owner(fd, owner); },
     [](int fd) { return descriptors.owner(fd); },
     [](int fd) { return descriptors.epoll_of(fd); },
-    [] {  // the child of a fork begins with nothing
-      descriptors.clear();
+    [](bool but_private) {  // the child of a fork begins with nothing
+      descriptors.clear(but_private);
       table_owner.store(getpid(), std::memory_order_relaxed);
     },
     [] { inside_engine = true; },
@@ -240,6 +237,8 @@ __attribute__((constructor)) void library_begins(int count, char** arguments, ch
   given_count = count;
   given_arguments = arguments;
   ensure_started();
+  const char* early = start_environment(kEarlyVariable);
+  if (early != nullptr && flag_is_on(early)) get_ready();
 }
 
 __attribute__((destructor)) void library_ends() {
@@ -251,6 +250,11 @@ __attribute__((destructor)) void library_ends() {
 void ensure_started() {
   real();
   pthread_once(&start_once, start);
+}
+
+void process_begins() {
+  own_process.store(getpid(), std::memory_order_relaxed);
+  main_thread_ended.store(false, std::memory_order_relaxed);
 }
 
 bool owns_table() { return table_owner.load(std::memory_order_relaxed) == getpid(); }
@@ -270,9 +274,23 @@ const EngineApi* engine() {
   return api;
 }
 
+const EngineApi* loaded_engine() { return engine_api.load(std::memory_order_acquire); }
+
+void get_ready() {
+  ensure_started();
+  if (inside_engine || !library_active() || !is_own_process()) return;
+  int saved = errno;
+  if (const EngineApi* api = engine()) {
+    EngineCall call = enter_engine();
+    api->get_ready();
+    exit_engine(call);
+  }
+  errno = saved;
+}
+
 void main_thread_ends() {
   main_thread_ended.store(true, std::memory_order_release);
-  const EngineApi* api = engine_api.load(std::memory_order_acquire);
+  const EngineApi* api = loaded_engine();
   if (api != nullptr) api->main_thread_ends();
 }
 
@@ -283,7 +301,7 @@ void note_exit_status(int status) {
 void leave_session() {
   if (!library_active()) return;
   int saved = errno;
-  const EngineApi* api = engine_api.load(std::memory_order_acquire);
+  const EngineApi* api = loaded_engine();
   if (api == nullptr && session_exists()) api = engine();
   if (api != nullptr && !inside_engine) {
     EngineCall call = enter_engine();

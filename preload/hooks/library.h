@@ -48,6 +48,16 @@ bool owns_table();
 /// False in the child of a vfork(), and wherever else a process has our memory and is not ours.
 bool is_own_process();
 
+/// This process is the child of a fork, with memory of its own.
+void process_begins();
+
+/// The engine, if it is loaded.
+const EngineApi* loaded_engine();
+
+/// Before the program shuts itself in (chroot, seccomp, limits): loads the engine, and has it open and begin what cannot be
+/// had later. Keeps errno.
+void get_ready();
+
 /// Bookends of a call into the engine. The engine holds locks and C++ frames: a thread is not
 /// cancelled inside it. No destructor, because hooks are cancellation points themselves.
 struct EngineCall {

@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -31,6 +34,8 @@ int __open64_2(const char* path, int flags);
 int __openat_2(int directory, const char* path, int flags);
 int __openat64_2(int directory, const char* path, int flags);
 int gnutls_credentials_set(void* session, int type, void* credentials);
+pid_t _Fork() noexcept;
+int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...) noexcept;
 }
 
 namespace cassette {

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -36,7 +37,13 @@ class Service {
   /// Around fork.
   void before_fork() { mutex_.lock(); }
   void after_fork_in_parent() { mutex_.unlock(); }
-  void after_fork_in_child();
+  /// `shares_descriptors`: the epoll instance is not closed, since it would be the parent's too.
+  void after_fork_in_child(bool shares_descriptors);
+
+  /// Ends the thread; when this returns it is gone from the process. False: there is none, or it is the caller.
+  bool step_aside();
+  /// Begins it again.
+  void step_back();
 
  private:
   struct Ticket {
@@ -46,6 +53,7 @@ class Service {
 
   static void* thread_main(void* self);
   void run();
+  bool ends();
   int next_timeout();
   void end_with_the_last_thread();
   void serve(std::uint64_t tag, std::uint32_t events);
@@ -53,6 +61,8 @@ class Service {
 
   std::mutex mutex_;
   bool running_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<pid_t> thread_ = 0;  ///< negative: it has ended
   int epoll_ = -1;
   int wake_ = -1;
   std::int64_t waiting_until_ = 0;  ///< what the thread sleeps for; 0: for ever
