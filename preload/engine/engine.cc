@@ -125,9 +125,11 @@ void Engine::keep_rights() {
 }
 
 void Engine::get_ready() {
+  if (off_ || !owns_process()) return;
   keep_rights();
+  if (Connection* first = connections.acquire()) connections.give_back(first);
   // What the thread is needed for later says so then.
-  if (!off_ && owns_process()) static_cast<void>(service.ensure_running());
+  static_cast<void>(service.ensure_running());
 }
 
 bool Engine::owns_process() const { return process_.load(std::memory_order_relaxed) == getpid(); }
