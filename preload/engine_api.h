@@ -117,7 +117,8 @@ struct EngineApi {
   /// The process is about to change its user, who may not open what this one may.
   void (*keep_rights)();
   /// For a process that shuts itself in: the service thread runs, TLS is loaded, and whatever the session needs is open.
-  void (*get_ready)();
+  /// `filtered`: by seccomp(2), so that its own threads may make few system calls.
+  void (*get_ready)(bool filtered);
   /// A new process is made past the handlers of pthread_atfork(3). `shares_descriptors`: CLONE_FILES of clone(2), so that
   /// what the child closes is closed in its parent.
   void (*before_fork)();

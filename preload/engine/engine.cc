@@ -124,12 +124,12 @@ void Engine::keep_rights() {
   tls();
 }
 
-void Engine::get_ready() {
+void Engine::get_ready(bool filtered) {
   if (off_ || !owns_process()) return;
   keep_rights();
   if (Connection* first = connections.acquire()) connections.give_back(first);
   // What the thread is needed for later says so then.
-  static_cast<void>(service.ensure_running());
+  if (service.ensure_running() == 0 && filtered) filtered_.store(true, std::memory_order_relaxed);
 }
 
 bool Engine::owns_process() const { return process_.load(std::memory_order_relaxed) == getpid(); }
@@ -178,6 +178,7 @@ void Engine::after_fork_in_child(bool shares_descriptors) {
   // What was interrupted is half done, for ever: this process is not one that the engine works for.
   if (host.forks_outside_engine()) {
     process_.store(getpid(), std::memory_order_relaxed);
+    filtered_.store(false, std::memory_order_relaxed);  // it has no thread that is not
     connections.forget_all_in_child(shares_descriptors);
     host.clear_owners(shares_descriptors);
     deck_->after_fork_in_child();

@@ -64,8 +64,11 @@ class Engine {
 
   /// The process is about to change its user: whatever it needs of the session is opened now.
   void keep_rights();
-  /// The process shuts itself in: the same, and the service thread runs.
-  void get_ready();
+  /// The process shuts itself in: the same, and the service thread runs. `filtered`: the calling thread, and those that it
+  /// begins, may make few system calls from now on (seccomp(2)).
+  void get_ready(bool filtered);
+  /// Whether what the engine does for the program's threads is done by its own.
+  bool is_filtered() const { return filtered_.load(std::memory_order_relaxed); }
 
   /// True in the process that the engine works for; false in the child of a vfork().
   bool owns_process() const;
@@ -86,6 +89,7 @@ class Engine {
   std::atomic<bool> tls_begun_ = false;
   TlsSupport tls_;
   bool off_ = false;
+  std::atomic<bool> filtered_ = false;
   std::atomic<pid_t> process_;
 };
 

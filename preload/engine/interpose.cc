@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <exception>
+#include <optional>
 
 #include "preload/engine/connection/connect.h"
 #include "preload/engine/connection/names.h"
@@ -39,11 +40,34 @@ class Found {
   std::unique_lock<std::mutex> lock_;
 };
 
+/// What the engine does for a thread that may make few system calls is done by its own thread.
+template <typename Body>
+auto in_free_thread(Body& body) -> decltype(body()) {
+  if (__builtin_expect(!engine().is_filtered(), 1)) return body();
+  struct Call {
+    Body& body;
+    std::optional<decltype(body())> result;
+    std::exception_ptr problem;
+  } call{body, std::nullopt, nullptr};
+  engine().service.call(
+      [](void* argument) {
+        auto& call = *static_cast<Call*>(argument);
+        try {
+          call.result = call.body();
+        } catch (...) {
+          call.problem = std::current_exception();
+        }
+      },
+      &call);
+  if (call.problem) std::rethrow_exception(call.problem);
+  return *call.result;
+}
+
 /// Runs `body`; an exception (no memory) becomes -1 with ENOMEM.
 template <typename Body>
 auto guarded(Body body) noexcept -> decltype(body()) {
   try {
-    return body();
+    return in_free_thread(body);
   } catch (const std::exception& problem) {
     log(LogLevel::kError, std::string("out of order: ") + problem.what());
     errno = ENOMEM;
@@ -71,11 +95,14 @@ ssize_t interpose_send_failed(std::uintptr_t owner, int fd, ssize_t sent) {
 }
 
 void interpose_closed(std::uintptr_t owner) {
-  auto* connection = reinterpret_cast<Connection*>(owner);
-  std::unique_lock lock(connection->mutex);
-  if (!connection->live()) return;
-  connection->descriptor_closed();
-  engine().retire_if_finished(connection, std::move(lock));
+  guarded([owner] {
+    auto* connection = reinterpret_cast<Connection*>(owner);
+    std::unique_lock lock(connection->mutex);
+    if (!connection->live()) return 0;
+    connection->descriptor_closed();
+    engine().retire_if_finished(connection, std::move(lock));
+    return 0;
+  });
 }
 
 int interpose_connect(int fd, const sockaddr* address, socklen_t length) {
@@ -253,9 +280,9 @@ void interpose_keep_rights() {
   });
 }
 
-void interpose_get_ready() {
-  guarded([] {
-    engine().get_ready();
+void interpose_get_ready(bool filtered) {
+  guarded([filtered] {
+    engine().get_ready(filtered);
     return 0;
   });
 }

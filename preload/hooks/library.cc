@@ -276,13 +276,13 @@ const EngineApi* engine() {
 
 const EngineApi* loaded_engine() { return engine_api.load(std::memory_order_acquire); }
 
-void get_ready() {
+void get_ready(bool filtered) {
   ensure_started();
   if (inside_engine || !library_active() || !is_own_process()) return;
   int saved = errno;
   if (const EngineApi* api = engine()) {
     EngineCall call = enter_engine();
-    api->get_ready();
+    api->get_ready(filtered);
     exit_engine(call);
   }
   errno = saved;

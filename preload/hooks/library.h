@@ -55,8 +55,8 @@ void process_begins();
 const EngineApi* loaded_engine();
 
 /// Before the program shuts itself in (chroot, seccomp, limits): loads the engine, and has it open and begin what cannot be
-/// had later. Keeps errno.
-void get_ready();
+/// had later. `filtered` as in engine_api.h. Keeps errno.
+void get_ready(bool filtered = false);
 
 /// Bookends of a call into the engine. The engine holds locks and C++ frames: a thread is not
 /// cancelled inside it. No destructor, because hooks are cancellation points themselves.

@@ -62,7 +62,7 @@ int prctl(int option, ...) noexcept {
   for (unsigned long& word : a)
     word = va_arg(list, unsigned long);  // those that were not given are anything
   va_end(list);
-  if (__builtin_expect(option == PR_SET_SECCOMP, 0)) get_ready();
+  if (__builtin_expect(option == PR_SET_SECCOMP, 0)) get_ready(true);
   return real().prctl(option, a[0], a[1], a[2], a[3]);
 }
 

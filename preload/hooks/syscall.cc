@@ -138,10 +138,10 @@ bool by_hook(long number, const long (&a)[6], long* result) {
       return false;
     }
     case SYS_seccomp:
+      if (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER) get_ready(true);
+      return false;
     case SYS_landlock_restrict_self:
-      if (number != SYS_seccomp || a[0] == SECCOMP_SET_MODE_STRICT ||
-          a[0] == SECCOMP_SET_MODE_FILTER)
-        get_ready();
+      get_ready();
       return false;
     default:
       return fork_by_number(number, a, result);

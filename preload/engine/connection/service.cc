@@ -156,6 +156,35 @@ void Service::nudge() {
   if (wake_ >= 0) (void)!engine().real.write(wake_, &one, sizeof one);
 }
 
+void Service::call(void (*function)(void*), void* argument) {
+  Task task{function, argument, errno, false};
+  std::unique_lock lock(mutex_);
+  if (!running_ || thread_ == gettid()) {
+    lock.unlock();
+    return function(argument);
+  }
+  tasks_.push_back(&task);
+  std::uint64_t one = 1;
+  (void)!engine().real.write(wake_, &one, sizeof one);
+  task_done_.wait(lock, [&] { return task.done; });
+  errno = task.error;
+}
+
+void Service::run_tasks() {
+  std::unique_lock lock(mutex_);
+  while (!tasks_.empty()) {
+    Task* task = tasks_.front();
+    tasks_.erase(tasks_.begin());
+    lock.unlock();
+    errno = task->error;
+    task->function(task->argument);
+    lock.lock();
+    task->error = errno;
+    task->done = true;
+    task_done_.notify_all();
+  }
+}
+
 /// glibc calls exit(3) in the last thread (pthread_exit(3)), and would wait for this one.
 void Service::end_with_the_last_thread() {
   struct stat tasks {};
@@ -197,6 +226,7 @@ void Service::run() {
       }
     }
     run_timers();
+    run_tasks();
   }
 }
 
@@ -249,6 +279,7 @@ void Service::after_fork_in_child(bool shares_descriptors) {
   running_ = false;
   waiting_until_ = 0;
   timers_.clear();
+  tasks_.clear();
   mutex_.unlock();
 }
 

@@ -9,9 +9,11 @@
 #include <sys/epoll.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "preload/engine/connection/connection.h"
 
@@ -34,6 +36,11 @@ class Service {
   /// Has the thread look around.
   void nudge();
 
+  /// Runs `function(argument)` in the thread and waits for it; errno is the caller's as if it had run here, which it does
+  /// where there is no thread. For a thread of the program's that may make few system calls (seccomp(2)). Not with a lock
+  /// of the engine's held.
+  void call(void (*function)(void*), void* argument);
+
   /// Around fork.
   void before_fork() { mutex_.lock(); }
   void after_fork_in_parent() { mutex_.unlock(); }
@@ -51,6 +58,14 @@ class Service {
     std::uint32_t generation;
   };
 
+  /// What call() is waiting for; on its stack.
+  struct Task {
+    void (*function)(void*);
+    void* argument;
+    int error;
+    bool done;
+  };
+
   static void* thread_main(void* self);
   void run();
   bool ends();
@@ -58,6 +73,7 @@ class Service {
   void end_with_the_last_thread();
   void serve(std::uint64_t tag, std::uint32_t events);
   void run_timers();
+  void run_tasks();
 
   std::mutex mutex_;
   bool running_ = false;
@@ -67,6 +83,8 @@ class Service {
   int wake_ = -1;
   std::int64_t waiting_until_ = 0;  ///< what the thread sleeps for; 0: for ever
   std::multimap<std::int64_t, Ticket> timers_;
+  std::vector<Task*> tasks_;
+  std::condition_variable task_done_;
 };
 
 }  // namespace cassette

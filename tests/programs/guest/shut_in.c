@@ -37,8 +37,8 @@ static int get(int port, const char* way) {
   return 0;
 }
 
-// seccomp(2) with everything allowed but these calls, which do what `action` says.
-static void forbid(const int* calls, unsigned count, unsigned action, int by_number) {
+// seccomp(2): these calls do what `action` says, all others what `otherwise` says.
+static void filter_calls(const int* calls, unsigned count, unsigned action, unsigned otherwise, int by_number) {
   struct sock_filter filter[64];
   unsigned n = 0;
   filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
@@ -46,7 +46,7 @@ static void forbid(const int* calls, unsigned count, unsigned action, int by_num
     filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1);
     filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
   }
-  filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, otherwise);
   struct sock_fprog program = {.len = n, .filter = filter};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   long result = by_number ? syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)
@@ -61,6 +61,10 @@ static const int files[] = {SYS_openat, SYS_openat2,
                             SYS_open, SYS_stat, SYS_access,
 #endif
                             SYS_faccessat};
+// What a client needs, as a strict program lists it.
+static const int needed[] = {SYS_read, SYS_write, SYS_close, SYS_socket, SYS_connect, SYS_getsockopt, SYS_futex, SYS_mmap,
+                             SYS_munmap, SYS_brk, SYS_newfstatat, SYS_fstat, SYS_rt_sigprocmask, SYS_exit_group, SYS_getpid,
+                             SYS_gettid, SYS_getrandom, SYS_lseek};
 static const int events[] = {SYS_epoll_create1, SYS_eventfd2};
 
 static void limit(int resource, rlim_t value) {
@@ -122,13 +126,15 @@ int main(int count, char** arguments) {
   } else if (strcmp(way, "landlock") == 0) {
     landlock();
   } else if (strcmp(way, "seccomp-threads") == 0) {
-    forbid(threads, COUNT(threads), SECCOMP_RET_ERRNO | EPERM, 0);
+    filter_calls(threads, COUNT(threads), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW, 0);
   } else if (strcmp(way, "seccomp-threads-kill") == 0) {
-    forbid(threads, COUNT(threads), SECCOMP_RET_KILL_PROCESS, 1);
+    filter_calls(threads, COUNT(threads), SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW, 1);
   } else if (strcmp(way, "seccomp-files") == 0) {
-    forbid(files, COUNT(files), SECCOMP_RET_ERRNO | EACCES, 1);
+    filter_calls(files, COUNT(files), SECCOMP_RET_ERRNO | EACCES, SECCOMP_RET_ALLOW, 1);
   } else if (strcmp(way, "seccomp-events-kill") == 0) {
-    forbid(events, COUNT(events), SECCOMP_RET_KILL_PROCESS, 0);
+    filter_calls(events, COUNT(events), SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW, 0);
+  } else if (strcmp(way, "seccomp-needed-alone") == 0) {
+    filter_calls(needed, COUNT(needed), SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS, 1);
   } else if (strcmp(way, "data") == 0) {
     limit(RLIMIT_DATA, 1 << 20);
   } else if (strcmp(way, "descriptors") == 0) {
