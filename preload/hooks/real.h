@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -30,6 +31,11 @@ int __open_2(const char* path, int flags);
 int __open64_2(const char* path, int flags);
 int __openat_2(int directory, const char* path, int flags);
 int __openat64_2(int directory, const char* path, int flags);
+int __sigaction(int number, const struct sigaction* action, struct sigaction* old) noexcept;
+sighandler_t bsd_signal(int number, sighandler_t handler) noexcept;
+sighandler_t ssignal(int number, sighandler_t handler) noexcept;
+sighandler_t sysv_signal(int number, sighandler_t handler) noexcept;
+sighandler_t __sysv_signal(int number, sighandler_t handler) noexcept;
 int gnutls_credentials_set(void* session, int type, void* credentials);
 }
 
@@ -38,11 +44,15 @@ namespace cassette {
 /// One pointer for each line of hooks.def, typed by the function's own declaration, so that no
 /// signature can drift.
 struct RealFunctions {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \
+    "-Wdeprecated-declarations"  // old functions that programs have all the same
 #define HOOK(name, need) decltype(&::name) name;
 #define API(name)
 #include "preload/hooks/hooks.def"
 #undef HOOK
 #undef API
+#pragma GCC diagnostic pop
 };
 
 extern RealFunctions real_functions;
