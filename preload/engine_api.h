@@ -23,6 +23,8 @@ inline constexpr int kEngineVersion = 8;
 inline constexpr int kPassThrough = -2;
 /// The same for functions whose own error codes are small negative numbers (EAI_...).
 inline constexpr int kNotOurName = -100000;
+/// Of a name: call the real function, which may block, outside the engine, and tell what it said.
+inline constexpr int kAskResolver = -100001;
 
 /// What a hook is to do about one connect(2), as the engine says.
 enum class ConnectStep : int {
@@ -136,11 +138,18 @@ struct EngineApi {
                     socklen_t length);
   int (*getaddrinfo)(const char* node, const char* service, const addrinfo* hints,
                      addrinfo** result);
+  /// Behind kAskResolver. Returns the program's status.
+  int (*getaddrinfo_asked)(const char* node, const char* service, const addrinfo* hints,
+                           addrinfo** result, int status);
   int (*getnameinfo)(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
                      char* service, socklen_t service_size, int flags);
   /// The reentrant forms; `family` AF_INET or AF_INET6.
   int (*gethostbyname_r)(const char* name, int family, hostent* entry, char* buffer,
                          std::size_t size, hostent** result, int* h_error);
+  /// Behind kAskResolver: `found` is what the real function found, or nullptr, and `h_error` why.
+  void (*gethostbyname_asked)(const char* name, const hostent* found, int h_error);
+  /// Not 0: a query for that name may not leave the machine.
+  int (*refuses_query)(const char* name);
   int (*gethostbyaddr_r)(const void* address, socklen_t length, int family, hostent* entry,
                          char* buffer, std::size_t size, hostent** result, int* h_error);
   /// A descriptor of what `fd` (opened for reading; -1: not there) has, and the session's authority; -1: the

@@ -246,6 +246,12 @@ int interpose_getaddrinfo(const char* node, const char* service, const addrinfo*
   return guarded_name(EAI_MEMORY, [&] { return engine_getaddrinfo(node, service, hints, result); });
 }
 
+int interpose_getaddrinfo_asked(const char* node, const char* service, const addrinfo* hints,
+                                addrinfo** result, int status) {
+  return guarded_name(
+      status, [&] { return engine_getaddrinfo_asked(node, service, hints, result, status); });
+}
+
 int interpose_getnameinfo(const sockaddr* address, socklen_t length, char* host,
                           socklen_t host_size, char* service, socklen_t service_size, int flags) {
   return guarded_name(EAI_MEMORY, [&] {
@@ -258,6 +264,17 @@ int interpose_gethostbyname_r(const char* name, int family, hostent* entry, char
   return guarded_name(ENOMEM, [&] {
     return engine_gethostbyname_r(name, family, entry, buffer, size, result, h_error);
   });
+}
+
+void interpose_gethostbyname_asked(const char* name, const hostent* found, int h_error) {
+  guarded([&] {
+    engine_gethostbyname_asked(name, found, h_error);
+    return 0;
+  });
+}
+
+int interpose_refuses_query(const char* name) {
+  return guarded([&] { return refuses_query(name) ? 1 : 0; });
 }
 
 int interpose_gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* entry,
@@ -321,8 +338,11 @@ const EngineApi& interpose_api() {
       .getsockopt = interpose_getsockopt,
       .setsockopt = interpose_setsockopt,
       .getaddrinfo = interpose_getaddrinfo,
+      .getaddrinfo_asked = interpose_getaddrinfo_asked,
       .getnameinfo = interpose_getnameinfo,
       .gethostbyname_r = interpose_gethostbyname_r,
+      .gethostbyname_asked = interpose_gethostbyname_asked,
+      .refuses_query = interpose_refuses_query,
       .gethostbyaddr_r = interpose_gethostbyaddr_r,
       .merge_bundle = interpose_merge_bundle,
       .trust_in_gnutls = interpose_trust_in_gnutls,

@@ -18,8 +18,35 @@
 #include <atomic>
 #include <cstdlib>
 
-// Exported by glibc, declared by no header of it.
+// Exported by glibc, declared by no header of it, or by one that gives them other names (resolv.h).
 extern "C" {
+struct __res_state;
+int res_query(const char* name, int kind, int type, unsigned char* answer, int size);
+int res_search(const char* name, int kind, int type, unsigned char* answer, int size);
+int res_querydomain(const char* name, const char* domain, int kind, int type, unsigned char* answer,
+                    int size);
+int res_send(const unsigned char* message, int size, unsigned char* answer, int room);
+int res_nquery(struct __res_state* state, const char* name, int kind, int type,
+               unsigned char* answer, int size);
+int res_nsearch(struct __res_state* state, const char* name, int kind, int type,
+                unsigned char* answer, int size);
+int res_nquerydomain(struct __res_state* state, const char* name, const char* domain, int kind,
+                     int type, unsigned char* answer, int size);
+int res_nsend(struct __res_state* state, const unsigned char* message, int size,
+              unsigned char* answer, int room);
+int __res_query(const char* name, int kind, int type, unsigned char* answer, int size);
+int __res_search(const char* name, int kind, int type, unsigned char* answer, int size);
+int __res_querydomain(const char* name, const char* domain, int kind, int type,
+                      unsigned char* answer, int size);
+int __res_send(const unsigned char* message, int size, unsigned char* answer, int room);
+int __res_nquery(struct __res_state* state, const char* name, int kind, int type,
+                 unsigned char* answer, int size);
+int __res_nsearch(struct __res_state* state, const char* name, int kind, int type,
+                  unsigned char* answer, int size);
+int __res_nquerydomain(struct __res_state* state, const char* name, const char* domain, int kind,
+                       int type, unsigned char* answer, int size);
+int __res_nsend(struct __res_state* state, const unsigned char* message, int size,
+                unsigned char* answer, int room);
 int __connect(int fd, const struct sockaddr* address, socklen_t length);
 ssize_t __send(int fd, const void* bytes, size_t size, int flags);
 ssize_t __write(int fd, const void* bytes, size_t size);
