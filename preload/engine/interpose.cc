@@ -2,6 +2,7 @@
 // and asks. No exception leaves this file.
 #include "preload/engine/interpose.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 
 #include <cerrno>
@@ -34,6 +35,8 @@ class Found {
   }
   explicit operator bool() const { return connection_ != nullptr; }
   Connection* operator->() { return connection_; }
+  /// Nothing is left of it; it is not to be used any more.
+  void retire() { engine().retire_if_finished(connection_, std::move(lock_)); }
 
  private:
   Connection* connection_;
@@ -105,34 +108,75 @@ void interpose_closed(std::uintptr_t owner) {
   });
 }
 
-int interpose_connect(int fd, const sockaddr* address, socklen_t length) {
-  return guarded([&] { return connect_socket(fd, address, length); });
+/// As guarded(), for the steps of a connect.
+template <typename Body>
+ConnectStep guarded_step(ConnectPlan* plan, Body body) noexcept {
+  const int result = guarded([&] { return static_cast<int>(body()); });
+  if (result >= 0) return static_cast<ConnectStep>(result);
+  plan->result = -1;
+  plan->error = ENOMEM;
+  return ConnectStep::kAnswered;
 }
 
-int interpose_connect_bypassed(int fd, const sockaddr* address, socklen_t length) {
-  return guarded([&] { return connect_bypassed(fd, address, length); });
+ConnectStep interpose_plan_connect(int fd, const sockaddr* address, socklen_t length,
+                                   ConnectPlan* plan) {
+  return guarded_step(plan, [&] { return plan_connect(fd, address, length, plan); });
+}
+
+int interpose_connected(int fd, ConnectPlan* plan, int result, int error) {
+  plan->error = ENOMEM;
+  return guarded([&] { return connected(fd, plan, result, error); });
+}
+
+ConnectStep interpose_plan_bypassed(const sockaddr* address, socklen_t length, ConnectPlan* plan) {
+  return guarded_step(plan, [&] { return plan_bypassed(address, length, plan); });
 }
 
 int interpose_refuses_datagrams(const sockaddr* address, socklen_t length) {
   return guarded([&] { return refuses_datagrams(address, length) ? 1 : 0; });
 }
 
-/// connect(2) on a socket that is connected, or on its way: what TCP answers.
-int interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr* address, socklen_t) {
-  Found connection(owner, fd);
-  if (!connection) return kPassThrough;
-  if (address->sa_family == AF_UNSPEC) return 0;
-  if (int error = connection->take_error()) {
-    errno = error;
-  } else if (connection->upstream() == Connection::Upstream::kConnecting) {
-    errno = EALREADY;
-  } else if (!connection->connect_reported) {
-    connection->connect_reported = true;
-    return 0;
-  } else {
-    errno = EISCONN;
-  }
-  return -1;
+/// connect(2) on a socket that is connected, or on its way, or was: what TCP answers (inet_stream_connect() of the kernel).
+ConnectStep interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr* address,
+                                    ConnectPlan* plan) {
+  return guarded_step(plan, [&] {
+    plan->result = -1;
+    Found connection(owner, fd);
+    if (!connection) return ConnectStep::kAgain;
+    if (address->sa_family == AF_UNSPEC) {
+      const bool dissolved = connection->dissolve(fd);
+      plan->result = dissolved ? 0 : -1;
+      if (dissolved) {
+        connection.retire();
+      } else {
+        plan->error = errno;
+      }
+      return ConnectStep::kAnswered;
+    }
+    if (connection->upstream() == Connection::Upstream::kConnecting) {
+      const int flags = engine().real.fcntl(fd, F_GETFL);
+      plan->error = EALREADY;
+      if (flags < 0 || (flags & O_NONBLOCK) != 0) return ConnectStep::kAnswered;
+      plan->word = &connection->settled;
+      plan->waiters = &connection->waiters;
+      plan->value = connection->settled.load();
+      return ConnectStep::kWait;
+    }
+    const int error = connection->take_error();
+    if (connection->connect_failed()) {
+      // Told once, and the next one tries again. Who has asked for SO_ERROR meanwhile was told that.
+      plan->error = error != 0 ? error : ECONNABORTED;
+      if (connection->dissolve(fd)) connection.retire();
+    } else if (error != 0) {
+      plan->error = error;
+    } else if (!connection->connect_reported) {
+      connection->connect_reported = true;
+      plan->result = 0;
+    } else {
+      plan->error = EISCONN;
+    }
+    return ConnectStep::kAnswered;
+  });
 }
 
 int interpose_getpeername(std::uintptr_t owner, int fd, sockaddr* address, socklen_t* length) {
@@ -230,6 +274,12 @@ int interpose_getaddrinfo(const char* node, const char* service, const addrinfo*
   return guarded_name(EAI_MEMORY, [&] { return engine_getaddrinfo(node, service, hints, result); });
 }
 
+int interpose_getaddrinfo_asked(const char* node, const char* service, const addrinfo* hints,
+                                addrinfo** result, int status) {
+  return guarded_name(
+      status, [&] { return engine_getaddrinfo_asked(node, service, hints, result, status); });
+}
+
 int interpose_getnameinfo(const sockaddr* address, socklen_t length, char* host,
                           socklen_t host_size, char* service, socklen_t service_size, int flags) {
   return guarded_name(EAI_MEMORY, [&] {
@@ -242,6 +292,17 @@ int interpose_gethostbyname_r(const char* name, int family, hostent* entry, char
   return guarded_name(ENOMEM, [&] {
     return engine_gethostbyname_r(name, family, entry, buffer, size, result, h_error);
   });
+}
+
+void interpose_gethostbyname_asked(const char* name, const hostent* found, int h_error) {
+  guarded([&] {
+    engine_gethostbyname_asked(name, found, h_error);
+    return 0;
+  });
+}
+
+int interpose_refuses_query(const char* name) {
+  return guarded([&] { return refuses_query(name) ? 1 : 0; });
 }
 
 int interpose_gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* entry,
@@ -315,8 +376,9 @@ void interpose_leave(bool ended_well) {
 const EngineApi& interpose_api() {
   static constexpr EngineApi kApi = {
       .version = kEngineVersion,
-      .connect = interpose_connect,
-      .connect_bypassed = interpose_connect_bypassed,
+      .plan_connect = interpose_plan_connect,
+      .connected = interpose_connected,
+      .plan_bypassed = interpose_plan_bypassed,
       .refuses_datagrams = interpose_refuses_datagrams,
       .connect_again = interpose_connect_again,
       .send = interpose_send,
@@ -327,8 +389,11 @@ const EngineApi& interpose_api() {
       .getsockopt = interpose_getsockopt,
       .setsockopt = interpose_setsockopt,
       .getaddrinfo = interpose_getaddrinfo,
+      .getaddrinfo_asked = interpose_getaddrinfo_asked,
       .getnameinfo = interpose_getnameinfo,
       .gethostbyname_r = interpose_gethostbyname_r,
+      .gethostbyname_asked = interpose_gethostbyname_asked,
+      .refuses_query = interpose_refuses_query,
       .gethostbyaddr_r = interpose_gethostbyaddr_r,
       .merge_bundle = interpose_merge_bundle,
       .trust_in_gnutls = interpose_trust_in_gnutls,

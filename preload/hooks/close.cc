@@ -18,8 +18,10 @@ int close_hook(decltype(&::close) next, int fd) {
   if (__builtin_expect(owner == DescriptorTable::kNobody, 1) || inside_engine || !owns_table()) {
     return next(fd);
   }
-  if (owner == DescriptorTable::kPrivate)
+  if (owner == DescriptorTable::kPrivate) {
+    if (descriptors.wait_for(fd)) return close_hook(next, fd);
     return 0;  // the program believes it is closing a stray one
+  }
   descriptors.set_owner(fd, DescriptorTable::kNobody);
   int result = next(fd);
   int saved = errno;
@@ -44,8 +46,11 @@ void follow(int from, int to) {
 
 // dup2() onto a number that the engine uses would cut its connection off.
 bool is_taken(int to) {
-  return __builtin_expect(descriptors.owner(to) == DescriptorTable::kPrivate, 0) &&
-         !inside_engine && owns_table();
+  if (__builtin_expect(descriptors.owner(to) != DescriptorTable::kPrivate, 1) || inside_engine ||
+      !owns_table()) {
+    return false;
+  }
+  return !descriptors.wait_for(to) || is_taken(to);
 }
 
 int close_all_but_private(unsigned first, unsigned last, unsigned flags) {
@@ -140,6 +145,7 @@ int close_range(unsigned first, unsigned last, int flags) noexcept {
       !owns_table()) {
     return real().close_range(first, last, flags);
   }
+  descriptors.wait_for_all();
   return close_all_but_private(first, last, without_unsharing(static_cast<unsigned>(flags)));
 }
 
@@ -149,6 +155,7 @@ void closefrom(int first) noexcept {
   if (plain && real().closefrom != nullptr) {
     real().closefrom(first);
   } else {
+    descriptors.wait_for_all();
     close_all_but_private(from, UINT_MAX, 0);
   }
 }

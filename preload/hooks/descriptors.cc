@@ -1,6 +1,7 @@
 // See descriptors.h.
 #include "preload/hooks/descriptors.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 
 namespace cassette {
@@ -47,8 +48,38 @@ void DescriptorTable::clear(bool but_private) {
     for (unsigned i = 0; i < kChunkSize; ++i) {
       if (but_private && chunk[i].owner.load(std::memory_order_relaxed) == kPrivate) continue;
       chunk[i].owner.store(kNobody, std::memory_order_release);
+      chunk[i].held.store(false, std::memory_order_release);
     }
   }
+  held_count_.store(0, std::memory_order_relaxed);
+}
+
+bool DescriptorTable::hold(int fd) {
+  Slot* slot = find_or_make(fd);
+  if (slot == nullptr) return false;
+  // kPrivate last: who finds that asks whether it is held.
+  held_count_.fetch_add(1, std::memory_order_acq_rel);
+  slot->held.store(true, std::memory_order_release);
+  slot->owner.store(kPrivate, std::memory_order_release);
+  return true;
+}
+
+void DescriptorTable::free(int fd, Owner owner) {
+  Slot* slot = find_or_make(fd);
+  slot->owner.store(owner, std::memory_order_release);
+  slot->held.store(false, std::memory_order_release);
+  held_count_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+bool DescriptorTable::wait_for(int fd) const {
+  const Slot* slot = find(fd);
+  if (slot == nullptr || !slot->held.load(std::memory_order_acquire)) return false;
+  while (slot->held.load(std::memory_order_acquire)) sched_yield();
+  return true;
+}
+
+void DescriptorTable::wait_for_all() const {
+  while (held_count_.load(std::memory_order_acquire) > 0) sched_yield();
 }
 
 int DescriptorTable::epoll_of(int fd) const {

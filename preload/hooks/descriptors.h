@@ -24,6 +24,17 @@ class DescriptorTable {
   }
   /// False when the number is beyond the table (2^20) or there is no memory for its chunk.
   bool set_owner(int fd, Owner owner);
+  /// Has the memory for numbers like this one, for later.
+  void make_room(int fd) { find_or_make(fd); }
+  /// Between both nobody closes or replaces `fd` through the hooks: they call wait_for(), which returns when it is free. False
+  /// as set_owner(). Until then it is kPrivate.
+  bool hold(int fd);
+  void free(int fd, Owner owner);
+  /// True: it was held, and the owner has to be looked up again.
+  bool wait_for(int fd) const;
+  /// The same for all numbers.
+  void wait_for_all() const;
+
   /// Clears every entry, or every one of a connection: for the child of a fork, which owns no connection of its parent.
   void clear(bool but_private);
 
@@ -43,6 +54,7 @@ class DescriptorTable {
   struct Slot {
     std::atomic<Owner> owner;
     std::atomic<int> epoll_plus_one;
+    std::atomic<bool> held;
   };
 
   const Slot* find(int fd) const {
@@ -54,6 +66,7 @@ class DescriptorTable {
   Slot* find_or_make(int fd);
 
   std::atomic<Slot*> chunks_[kChunks];
+  std::atomic<int> held_count_;
 };
 
 /// Zero-initialised: usable before any constructor has run.

@@ -22,7 +22,7 @@
 
 namespace cassette {
 
-thread_local bool inside_engine;
+thread_local bool is_engine_thread;
 // Of the fork() that the calling thread is in.
 thread_local bool forks_outside_engine;
 
@@ -142,15 +142,17 @@ const HostApi host = {
       descriptors.clear(but_private);
       table_owner.store(getpid(), std::memory_order_relaxed);
     },
-    [] { inside_engine = true; },
-    [] { inside_engine = false; },
+    [](int fd) { return descriptors.hold(fd); },
+    [](int fd, std::uintptr_t owner) { descriptors.free(fd, owner); },
+    [] { is_engine_thread = inside_engine = true; },
+    [] { is_engine_thread = inside_engine = false; },
     [] {
       forks_outside_engine = !inside_engine;
       inside_engine = true;
       return forks_outside_engine;
     },
     [] { return forks_outside_engine; },
-    [] { inside_engine = !forks_outside_engine; },
+    [] { leave_engine(!forks_outside_engine); },
     [] { return main_thread_ended.load(std::memory_order_acquire); },
     start_environment,
     put_variable,
@@ -210,7 +212,7 @@ void load_engine_with_room() {
     begun = pthread_create(
                 &thread, nullptr,
                 [](void*) -> void* {
-                  inside_engine = true;
+                  is_engine_thread = inside_engine = true;
                   load_engine();
                   const EngineApi* api = engine_api.load(std::memory_order_acquire);
                   if (api != nullptr) api->open_cassette();
@@ -266,6 +268,7 @@ bool library_active() { return active.load(std::memory_order_acquire); }
 const EngineApi* engine() {
   const EngineApi* api = engine_api.load(std::memory_order_acquire);
   if (__builtin_expect(api == nullptr, 0)) {
+    put_first_handlers();
     EngineCall call = enter_engine();
     pthread_once(&engine_once, load_engine_with_room);
     exit_engine(call);
@@ -280,6 +283,7 @@ void get_ready(bool filtered) {
   ensure_started();
   if (inside_engine || !library_active() || !is_own_process()) return;
   int saved = errno;
+  descriptors.make_room(0);
   if (const EngineApi* api = engine()) {
     EngineCall call = enter_engine();
     api->get_ready(filtered);

@@ -2,11 +2,14 @@
 // urgent.cc, the ends in endings.cc.
 #include "preload/engine/connection/connection.h"
 
+#include <linux/futex.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 
 #include "preload/engine/clock.h"
 #include "preload/engine/engine.h"
@@ -36,6 +39,7 @@ void Connection::begin(Deck& deck, Conversation::Terms terms, const Sockets& soc
   engine_events_ = original_events_ = 0;
   patience_ = look_asked_ = alone_until_ = 0;
   pending_error_ = upstream_error_ = 0;
+  connect_failed_ = false;
   request_piece_ = answer_piece_ = kPiece;
   connect_reported = true;
   conversation_.emplace(deck, std::move(terms));
@@ -131,6 +135,7 @@ void Connection::connect_upstream(const std::optional<Endpoint>& address, int er
 
 void Connection::fail_connect(int error) {
   upstream_ = Upstream::kFinished;
+  connect_failed_ = true;
   conversation_->upstream_failed(error);
   flush();
 }
@@ -139,13 +144,22 @@ void Connection::finish_connect(int error) {
   // The program has not asked for what was tried for a greeting.
   if (error == 0 || !conversation_->awaits_greeting())
     engine().failures.connected(host_, peer_.port(), error);
+  tell_waiters();
   if (error == 0) {
     upstream_ = Upstream::kConnected;
     if (drop_ballast()) return fit_buffers(sockets_.program_fd);
     error = ECONNRESET;
   }
   upstream_ = Upstream::kFinished;
+  connect_failed_ = true;
   conversation_->upstream_failed(error);
+}
+
+/// They look at what came of it behind the lock.
+void Connection::tell_waiters() {
+  settled.fetch_add(1);
+  if (waiters.load() == 0) return;
+  engine().real.syscall(SYS_futex, &settled, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
 bool Connection::drop_ballast() {

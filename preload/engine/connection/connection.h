@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -122,12 +123,23 @@ class Connection {
   bool is_closed() const { return sockets_.engine_end < 0 && !program_gone_; }
   /// First answer of a second connect(): 0 once, EISCONN from then on.
   bool connect_reported = true;
+  /// The connect that was under way has failed.
+  bool connect_failed() const { return connect_failed_; }
+  /// Counts the connects that were under way and came to something. Whoever waits for the next one (connect(2) on a blocking
+  /// socket) is one of `waiters`, and sleeps on the count; without the mutex, and without the connection, which may
+  /// be another one by then.
+  std::atomic<std::uint32_t> settled = 0;
+  std::atomic<std::uint32_t> waiters = 0;
+  /// connect(2) with AF_UNSPEC, or behind one that failed: the program's socket is connected to nothing any more, and stands at
+  /// `fd` again. False with errno. Other copies of the descriptor read the end.
+  bool dissolve(int fd);
 
  private:
   friend class ConnectionPool;
 
   // connection.cc
   void finish_connect(int error);
+  void tell_waiters();
   int error_of_original() const;
   bool drop_ballast();
   void watch();
@@ -170,6 +182,7 @@ class Connection {
   Endpoint local_;
   std::string host_;
   Upstream upstream_ = Upstream::kNone;
+  bool connect_failed_ = false;
   bool program_finished_ = false;  ///< end of file from the program
   bool program_gone_ = false;
   bool program_ended_ = false;  ///< our end of file to the program is sent
