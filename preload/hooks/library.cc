@@ -37,6 +37,7 @@ pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 std::atomic<bool> active;
 std::atomic<const EngineApi*> engine_api;
 pid_t tree_root;
+uid_t start_user;
 std::atomic<pid_t> table_owner;
 std::atomic<pid_t> own_process;
 std::atomic<bool> main_thread_ended;
@@ -113,6 +114,7 @@ void bring_node_trust(bool on) {
 
 void start() {
   int saved = errno;
+  start_user = geteuid();
   process_begins();
   pthread_atfork(nullptr, nullptr, process_begins);
   // exit(3) tells its status to nobody else. Registered before main(), hence called behind the destructors of all
@@ -281,6 +283,8 @@ void process_begins() {
 bool owns_table() { return table_owner.load(std::memory_order_relaxed) == getpid(); }
 
 bool is_own_process() { return own_process.load(std::memory_order_relaxed) == getpid(); }
+
+uid_t user_at_start() { return start_user; }
 
 bool library_active() { return active.load(std::memory_order_acquire); }
 
