@@ -72,16 +72,16 @@ int Engine::move_up(int fd) {
   if (fd < 0) return fd;
   int high = copy_up(fd);
   int error = errno;
-  real.close(fd);
+  ::close(fd);
   errno = error;
   return high;
 }
 
 int Engine::copy_up(int fd) {
-  int high = real.fcntl(fd, F_DUPFD_CLOEXEC, private_base());
-  if (high < 0 && errno == EMFILE) high = real.fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  int high = ::fcntl(fd, F_DUPFD_CLOEXEC, private_base());
+  if (high < 0 && errno == EMFILE) high = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
   if (high >= 0 && !host.set_owner(high, kPrivateOwner)) {
-    real.close(high);
+    ::close(high);
     errno = EMFILE;
     return -1;
   }
@@ -90,7 +90,7 @@ int Engine::copy_up(int fd) {
 
 void Engine::close_private(int fd) {
   host.set_owner(fd, 0);
-  real.close(fd);
+  ::close(fd);
 }
 
 void Engine::retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock) {
@@ -186,7 +186,10 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
     const cassette::HostApi* host) {
   using namespace cassette;
   if (host->version != kEngineVersion) return nullptr;
-  use_heap(&kHeap);
+  static ProgramHeap program_heap;
+  program_heap = {host->free, host->realloc};
+  use_heap(&kHeap, &program_heap);
+  if (host->program_name != nullptr) program_invocation_short_name = host->program_name;
   // Never destroyed: threads of the program may be in it while the process ends.
   the_engine = new Engine(*host);
   pthread_atfork([] { engine().before_fork(); }, [] { engine().after_fork_in_parent(); },

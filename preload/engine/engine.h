@@ -27,6 +27,8 @@ class Engine {
   explicit Engine(const HostApi& host);
 
   const HostApi& host;
+  /// For what the program asked for and is passed on: connect() and names may lead elsewhere, by another preloaded library
+  /// (proxychains, torsocks). What the engine does for itself it asks libc for.
   const RealFunctions& real;
   Settings settings;
   Names names;

@@ -28,12 +28,12 @@ bool is_tcp(int fd) {
   int protocol = 0;
   socklen_t length = sizeof protocol;
   constexpr int kMultipathTcp = 262;  // IPPROTO_MPTCP, in headers newer than glibc 2.31's
-  return engine().real.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
+  return ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
          (protocol == IPPROTO_TCP || protocol == kMultipathTcp);
 }
 
 bool is_nonblocking(int fd) {
-  int flags = engine().real.fcntl(fd, F_GETFL);
+  int flags = ::fcntl(fd, F_GETFL);
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 

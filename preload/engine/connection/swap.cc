@@ -4,8 +4,8 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,11 +24,10 @@ namespace {
 std::size_t put_ballast(int program_end) {
   static const char zeros[2048] = {};
   const int least = 0;
-  const RealFunctions& real = engine().real;
-  real.setsockopt(program_end, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+  ::setsockopt(program_end, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
   std::size_t size = 0;
   ssize_t sent;
-  while ((sent = real.send(program_end, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0) {
+  while ((sent = ::send(program_end, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0) {
     size += static_cast<std::size_t>(sent);
   }
   return size;
@@ -71,22 +70,21 @@ void copy_option(int from, int to, int option) {
   Value value{};
   Value zero{};
   socklen_t length = sizeof value;
-  if (engine().real.getsockopt(from, SOL_SOCKET, option, &value, &length) == 0 &&
+  if (::getsockopt(from, SOL_SOCKET, option, &value, &length) == 0 &&
       std::memcmp(&value, &zero, sizeof value) != 0) {
-    engine().real.setsockopt(to, SOL_SOCKET, option, &value, length);
+    ::setsockopt(to, SOL_SOCKET, option, &value, length);
   }
 }
 
 /// Flags and timeouts as the program set them. True: somebody gets signals of `from`.
 bool copy_flags(int from, int to) {
-  const RealFunctions& real = engine().real;
-  int flags = real.fcntl(from, F_GETFL);
-  if (flags >= 0) real.fcntl(to, F_SETFL, flags & (O_NONBLOCK | O_ASYNC));
+  int flags = ::fcntl(from, F_GETFL);
+  if (flags >= 0) ::fcntl(to, F_SETFL, flags & (O_NONBLOCK | O_ASYNC));
   f_owner_ex owner{};
-  const bool has_owner = real.fcntl(from, F_GETOWN_EX, &owner) == 0 && owner.pid != 0;
+  const bool has_owner = ::fcntl(from, F_GETOWN_EX, &owner) == 0 && owner.pid != 0;
   if (has_owner) {
-    real.fcntl(to, F_SETOWN_EX, &owner);  // who gets SIGIO, or SIGURG
-    real.fcntl(to, F_SETSIG, real.fcntl(from, F_GETSIG));
+    ::fcntl(to, F_SETOWN_EX, &owner);  // who gets SIGIO, or SIGURG
+    ::fcntl(to, F_SETSIG, ::fcntl(from, F_GETSIG));
   }
   copy_option<timeval>(from, to, SO_RCVTIMEO);
   copy_option<timeval>(from, to, SO_SNDTIMEO);
@@ -98,21 +96,18 @@ bool copy_flags(int from, int to) {
 /// The engine's end and the original are the engine's alone. It reads urgent bytes in their place (urgent.h).
 void read_in_line(int fd) {
   const int in_line = 1;
-  engine().real.setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
+  ::setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
 }
 
 }  // namespace
 
 int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
-  const RealFunctions& real = engine().real;
-  // Past libc, as the real close() below is past whatever stands in front of it: ThreadSanitizer, which would see only
-  // the one of them, would take the next owner of the number for a race.
   int pair[2];
-  if (syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return errno;
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return errno;
   int program_end = pair[0];
   Connection::Sockets made;
   auto fail = [&](int error) {
-    real.close(program_end);
+    ::close(program_end);
     if (made.engine_end >= 0) engine().close_private(made.engine_end);
     if (made.original >= 0) engine().close_private(made.original);
     return error;
@@ -123,7 +118,7 @@ int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
   if (made.engine_end < 0) return fail(errno);
   made.original = engine().copy_up(fd);
   if (made.original < 0) return fail(errno);
-  real.fcntl(made.engine_end, F_SETFL, O_NONBLOCK);
+  ::fcntl(made.engine_end, F_SETFL, O_NONBLOCK);
   read_in_line(made.engine_end);
 
   struct stat identity {};
@@ -133,27 +128,27 @@ int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
   if (unwritable) made.ballast = put_ballast(program_end);
   const bool has_owner = copy_flags(fd, program_end);
 
-  int descriptor_flags = real.fcntl(fd, F_GETFD);
+  int descriptor_flags = ::fcntl(fd, F_GETFD);
   EpollRegistration registration = registration_of(fd);
   if (registration.epoll_fd >= 0) {
-    real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_DEL, fd, nullptr);
+    ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_DEL, fd, nullptr);
   }
   int close_on_exec = descriptor_flags >= 0 && (descriptor_flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
-  if (real.dup3(program_end, fd, close_on_exec) < 0) {
+  if (::dup3(program_end, fd, close_on_exec) < 0) {
     int error = errno;
     if (registration.epoll_fd >= 0) {
-      real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &registration.event);
+      ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &registration.event);
     }
     return fail(error);
   }
-  real.close(program_end);
+  ::close(program_end);
   if (registration.epoll_fd >= 0) {
-    real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &registration.event);
+    ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &registration.event);
   }
   // The original is the engine's from here on; the program has its own flags on the pair, and signals from there.
-  real.fcntl(made.original, F_SETFL, (real.fcntl(made.original, F_GETFL) & ~O_ASYNC) | O_NONBLOCK);
+  ::fcntl(made.original, F_SETFL, (::fcntl(made.original, F_GETFL) & ~O_ASYNC) | O_NONBLOCK);
   const f_owner_ex nobody{};
-  if (has_owner) real.fcntl(made.original, F_SETOWN_EX, &nobody);
+  if (has_owner) ::fcntl(made.original, F_SETOWN_EX, &nobody);
   read_in_line(made.original);
   *sockets = made;
   return 0;
