@@ -4,6 +4,7 @@
 #pragma once
 
 #include <netdb.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -11,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 
 namespace cassette {
 
@@ -60,6 +62,8 @@ struct ConnectPlan {
 /// Given to the engine at its start; valid for the life of the process.
 struct HostApi {
   int version;
+  /// What a call of the program's is passed on to. What the engine calls for itself is libc's (load_object() in
+  /// hooks/library.cc).
   const RealFunctions* real;
   /// DescriptorTable::set_owner and epoll_of on the library's table.
   bool (*set_owner)(int fd, std::uintptr_t owner);
@@ -91,6 +95,17 @@ struct HostApi {
   void (*put_variable)(const char* name, const char* value);
   /// What protects the store of certificates that Java was given, or nullptr.
   const char* (*java_store_password)();
+  // The engine looks into libc alone. These are as the program has them: what libc allocated inside is of the program's malloc(),
+  // a thread has to be known to a sanitizer, and certificates are valid by the clock that the program sees (libfaketime).
+  void (*free)(void* block);
+  void* (*realloc)(void* block, std::size_t size);
+  decltype(&::pthread_create) create_thread;
+  /// Of what `real` has as getaddrinfo().
+  decltype(&::freeaddrinfo) free_addresses;
+  /// Seconds since 1970.
+  std::time_t (*program_time)();
+  /// program_invocation_short_name: a program that is no PIE may have it in its own data.
+  char* program_name;
 };
 
 /// The functions of cassette.h; errno and return values are theirs.

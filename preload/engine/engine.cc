@@ -12,6 +12,7 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/interpose.h"
+#include "preload/engine/private_numbers.h"
 #include "preload/heap/heap.h"
 #include "store/log.h"
 #include "store/settings/tree.h"
@@ -31,8 +32,7 @@ std::string current_directory() {
 
 Engine& engine() { return *the_engine; }
 
-Engine::Engine(const HostApi& from)
-    : host(from), real(*from.real), numbers(real), process_(getpid()) {
+Engine::Engine(const HostApi& from) : host(from), real(*from.real), process_(getpid()) {
   const char* variable = host.environment(kTreeVariable);
   std::string tree = variable != nullptr ? variable : "";
   // The tree's directory: where the first process was when it began.
@@ -64,7 +64,7 @@ int Engine::move_up(int fd) {
   if (fd < 0) return fd;
   int high = copy_up(fd);
   int error = errno;
-  real.close(fd);
+  ::close(fd);
   errno = error;
   return high;
 }
@@ -76,7 +76,7 @@ int Engine::copy_up(int fd) {
 }
 
 bool Engine::copy_up(const int* from, int* to, int count, bool* scarce) {
-  if (!numbers.copy(from, to, count, scarce)) return false;
+  if (!copy_to_private_numbers(from, to, count, scarce)) return false;
   bool known = true;
   for (int i = 0; i < count; ++i) known = host.set_owner(to[i], kPrivateOwner) && known;
   if (known) return true;
@@ -87,7 +87,7 @@ bool Engine::copy_up(const int* from, int* to, int count, bool* scarce) {
 
 void Engine::close_private(int fd) {
   host.set_owner(fd, 0);
-  real.close(fd);
+  ::close(fd);
 }
 
 void Engine::retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock) {
@@ -192,7 +192,10 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
     const cassette::HostApi* host) {
   using namespace cassette;
   if (host->version != kEngineVersion) return nullptr;
-  use_heap(&kHeap);
+  static ProgramHeap program_heap;
+  program_heap = {host->free, host->realloc};
+  use_heap(&kHeap, &program_heap);
+  if (host->program_name != nullptr) program_invocation_short_name = host->program_name;
   // Never destroyed: threads of the program may be in it while the process ends.
   the_engine = new Engine(*host);
   pthread_atfork([] { engine().before_fork(); }, [] { engine().after_fork_in_parent(); },
