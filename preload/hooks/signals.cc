@@ -61,8 +61,11 @@ void first_handler(int number, siginfo_t* info, void* context) {
   const Installed& entry = installed[number];
   const Handler handler = entry.handler.load(std::memory_order_acquire);
   if ((entry.flags.load(std::memory_order_relaxed) & static_cast<int>(SA_RESETHAND)) != 0) {
-    const struct sigaction by_default {};
-    real().sigaction(number, &by_default, nullptr);
+    struct sigaction action {};
+    real().sigaction(number, nullptr, &action);
+    action.sa_flags = (action.sa_flags & ~kShown) | entry.flags.load(std::memory_order_relaxed);
+    action.sa_handler = SIG_DFL;
+    real().sigaction(number, &action, nullptr);
   }
   // One that takes less than three arguments does not see the others.
   handler(number, info, context);
