@@ -1,9 +1,9 @@
-# A server whose backlog is full, so that a connect() to it waits: hole.py PORT-FILE [GO-FILE]. It accepts when GO-FILE appears, and
-# ends after half a minute.
+# A server whose backlog is full, so that a connect() to it waits: hole.py PORT-FILE [GO-FILE [ADDRESS PORT]]. It accepts when
+# GO-FILE appears, and ends after half a minute.
 import os, socket, sys, time
 
 server = socket.socket()
-server.bind(("127.0.0.1", 0))
+server.bind((sys.argv[3], int(sys.argv[4])) if len(sys.argv) > 4 else ("127.0.0.1", 0))
 server.listen(0)
 keep = []
 for _ in range(3):
