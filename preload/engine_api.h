@@ -65,6 +65,8 @@ struct HostApi {
   bool (*set_owner)(int fd, std::uintptr_t owner);
   std::uintptr_t (*owner)(int fd);
   int (*epoll_of)(int fd);
+  /// DescriptorTable::next_copy.
+  int (*next_copy)(int fd, int from);
   /// The engine's own descriptors stay in the table with `but_private`.
   void (*clear_owners)(bool but_private);
   /// Between both, no hook lets the program close `fd` or put something else there; free_number() gives it its owner. For some

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,14 +22,6 @@ namespace {
 
 Engine* the_engine;
 
-/// Private descriptors begin here: above what a program that counts from 3 meets, below what select()
-/// programs with a large limit would make the kernel allocate a table for.
-int private_base() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 256;
-  return static_cast<int>(std::min<rlim_t>(limit.rlim_cur / 4 * 3, 4096));
-}
-
 std::string current_directory() {
   char path[PATH_MAX];
   return getcwd(path, sizeof path) != nullptr ? path : "/";
@@ -40,7 +31,8 @@ std::string current_directory() {
 
 Engine& engine() { return *the_engine; }
 
-Engine::Engine(const HostApi& from) : host(from), real(*from.real), process_(getpid()) {
+Engine::Engine(const HostApi& from)
+    : host(from), real(*from.real), numbers(real), process_(getpid()) {
   const char* variable = host.environment(kTreeVariable);
   std::string tree = variable != nullptr ? variable : "";
   // The tree's directory: where the first process was when it began.
@@ -78,14 +70,19 @@ int Engine::move_up(int fd) {
 }
 
 int Engine::copy_up(int fd) {
-  int high = real.fcntl(fd, F_DUPFD_CLOEXEC, private_base());
-  if (high < 0 && errno == EMFILE) high = real.fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  if (high >= 0 && !host.set_owner(high, kPrivateOwner)) {
-    real.close(high);
-    errno = EMFILE;
-    return -1;
-  }
-  return high;
+  int copy = -1;
+  bool scarce = false;
+  return copy_up(&fd, &copy, 1, &scarce) ? copy : -1;
+}
+
+bool Engine::copy_up(const int* from, int* to, int count, bool* scarce) {
+  if (!numbers.copy(from, to, count, scarce)) return false;
+  bool known = true;
+  for (int i = 0; i < count; ++i) known = host.set_owner(to[i], kPrivateOwner) && known;
+  if (known) return true;
+  for (int i = 0; i < count; ++i) close_private(to[i]);
+  errno = EMFILE;
+  return false;
 }
 
 void Engine::close_private(int fd) {

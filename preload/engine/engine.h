@@ -14,6 +14,7 @@
 #include "preload/engine/connection/names.h"
 #include "preload/engine/connection/service.h"
 #include "preload/engine/conversation/secure_channel.h"
+#include "preload/engine/private_numbers.h"
 #include "preload/engine/trust/judgements.h"
 #include "preload/engine_api.h"
 #include "preload/hooks/real.h"
@@ -28,6 +29,7 @@ class Engine {
 
   const HostApi& host;
   const RealFunctions& real;
+  const PrivateNumbers numbers;
   Settings settings;
   Names names;
   Failures failures;
@@ -54,6 +56,8 @@ class Engine {
   /// closes the low one; -1 with errno.
   int move_up(int fd);
   int copy_up(int fd);
+  /// The same for several, which is cheaper; as PrivateNumbers::copy().
+  bool copy_up(const int* from, int* to, int count, bool* scarce);
   void close_private(int fd);
 
   /// Gives the connection back to the pool when nothing is left to do with it.

@@ -64,6 +64,7 @@ int close_hook(decltype(&::close) next, int fd) {
 void follow(int from, int to) {
   if (to < 0 || from == to || inside_engine) return;
   Owner owner = descriptors.owner(from);
+  if (owner == DescriptorTable::kNobody) descriptors.note_copy(from, to);
   if (__builtin_expect(
           owner > DescriptorTable::kPrivate || descriptors.owner(to) != DescriptorTable::kNobody,
           0) &&

@@ -110,6 +110,21 @@ void DescriptorTable::note_epoll(int fd, int epoll_fd) {
   }
 }
 
+void DescriptorTable::note_copy(int fd, int copy) {
+  for (int number : {fd, copy}) {
+    if (static_cast<unsigned>(number) >= kNotedCopies || is_noted(number)) continue;
+    copies_[number / 64].fetch_or(std::uint64_t{1} << (number % 64), std::memory_order_relaxed);
+  }
+}
+
+int DescriptorTable::next_copy(int fd, int from) const {
+  if (!is_noted(fd)) return -1;
+  for (int number = from; number < kNotedCopies; ++number) {
+    if (number != fd && is_noted(number)) return number;
+  }
+  return -1;
+}
+
 int DescriptorTable::next_private(unsigned from) const {
   for (unsigned number = from; number < kChunks * kChunkSize;) {
     const Slot* chunk = chunks_[number >> kChunkBits].load(std::memory_order_acquire);

@@ -48,6 +48,12 @@ class DescriptorTable {
   int epoll_of(int fd) const;
   void note_epoll(int fd, int epoll_fd);
 
+  /// Two numbers were made one file, and may be one still. A socket that is copied before connect() is swapped under all of them.
+  /// Cheap, since programs copy all kinds of files: numbers below 1024 alone are noted.
+  void note_copy(int fd, int copy);
+  /// The first number at or above `from` that may be a copy of `fd`, or -1.
+  int next_copy(int fd, int from) const;
+
   /// The first number at or above `from` whose owner is kPrivate, or -1: close_range() is split there.
   int next_private(unsigned from) const;
 
@@ -71,7 +77,15 @@ class DescriptorTable {
   }
   Slot* find_or_make(int fd);
 
+  static constexpr int kNotedCopies = 1024;
+  bool is_noted(int fd) const {
+    const auto number = static_cast<unsigned>(fd);
+    return number < kNotedCopies &&
+           (copies_[number / 64].load(std::memory_order_relaxed) >> (number % 64) & 1) != 0;
+  }
+
   std::atomic<Slot*> chunks_[kChunks];
+  std::atomic<std::uint64_t> copies_[kNotedCopies / 64];
   std::atomic<int> held_count_;
   std::atomic<int> sweeping_;
 };

@@ -138,6 +138,7 @@ const HostApi host = {
     [](int fd, std::uintptr_t owner) { return descriptors.set_owner(fd, owner); },
     [](int fd) { return descriptors.owner(fd); },
     [](int fd) { return descriptors.epoll_of(fd); },
+    [](int fd, int from) { return descriptors.next_copy(fd, from); },
     [](bool but_private) {  // the child of a fork begins with nothing
       descriptors.clear(but_private);
       table_owner.store(getpid(), std::memory_order_relaxed);

@@ -145,7 +145,9 @@ int begin_connection(int fd, const SocketIdentity& socket, const Endpoint& peer,
       connection->original_ready(EPOLLERR);
     }
   }
-  engine().host.free_number(fd, reinterpret_cast<std::uintptr_t>(connection));
+  const auto owner = reinterpret_cast<std::uintptr_t>(connection);
+  swap_copies(fd, socket, owner);
+  engine().host.free_number(fd, owner);
   return 0;
 }
 

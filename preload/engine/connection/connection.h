@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "preload/engine/connection/endpoint.h"
+#include "preload/engine/connection/kept_options.h"
 #include "preload/engine/conversation/conversation.h"
 
 namespace cassette {
@@ -46,6 +47,7 @@ class Connection {
     int original = -1;
     dev_t device = 0;  ///< identity of the program's end
     ino_t inode = 0;
+    bool scarce = false;      ///< the program has few numbers
     std::size_t ballast = 0;  ///< bytes that keep the program's end from being writable (swap.h)
   };
 
@@ -116,7 +118,9 @@ class Connection {
   const Endpoint& peer() const { return peer_; }
   const Endpoint& local();
   Upstream upstream() const { return upstream_; }
+  /// -1: it is not kept, but its options are.
   int original() const { return sockets_.original; }
+  KeptOptions& kept_options() { return options_; }
   const std::string& host() const { return host_; }
   /// The pending error (SO_ERROR), which is forgotten by being asked for.
   int take_error();
@@ -140,6 +144,9 @@ class Connection {
   friend class ConnectionPool;
 
   // connection.cc
+  void name_pair();
+  void drop_original();
+  bool ensure_original();
   void finish_connect(int error);
   void tell_waiters();
   int error_of_original() const;
@@ -180,6 +187,7 @@ class Connection {
 
   std::optional<Conversation> conversation_;
   Sockets sockets_;
+  KeptOptions options_;  ///< of the original, once it is dropped
   Endpoint peer_;
   Endpoint local_;
   std::string host_;

@@ -96,12 +96,6 @@ bool copy_flags(int from, int to) {
   return has_owner;
 }
 
-/// The engine's end and the original are the engine's alone. It reads urgent bytes in their place (urgent.h).
-void read_in_line(int fd) {
-  const int in_line = 1;
-  engine().real.setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
-}
-
 /// Puts `from` at the number `fd`, with the descriptor flags and the registration that are there. The number is held when it
 /// returns 0; else kOtherSocket or an errno.
 int replace(int fd, const SocketIdentity& socket, int from) {
@@ -132,6 +126,11 @@ int replace(int fd, const SocketIdentity& socket, int from) {
 
 }  // namespace
 
+void read_in_line(int fd) {
+  const int in_line = 1;
+  engine().real.setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
+}
+
 bool SocketIdentity::read(int fd) {
   struct stat identity {};
   if (fstat(fd, &identity) != 0) return false;
@@ -157,10 +156,14 @@ int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
   };
 
   made.program_fd = fd;
-  made.engine_end = engine().move_up(pair[1]);
-  if (made.engine_end < 0) return fail(errno);
-  made.original = engine().copy_up(fd);
-  if (made.original < 0) return fail(errno == EBADF ? kOtherSocket : errno);
+  const int from[] = {pair[1], fd};
+  int copies[2];
+  const bool copied_both = engine().copy_up(from, copies, 2, &made.scarce);
+  int error = errno;
+  real.close(pair[1]);
+  if (!copied_both) return fail(error == EBADF ? kOtherSocket : error);
+  made.engine_end = copies[0];
+  made.original = copies[1];
   SocketIdentity copied;
   if (!copied.read(made.original) || copied != socket) return fail(kOtherSocket);
   real.fcntl(made.engine_end, F_SETFL, O_NONBLOCK);
@@ -173,7 +176,8 @@ int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
   if (unwritable) made.ballast = put_ballast(program_end);
   const bool has_owner = copy_flags(made.original, program_end);
 
-  if (int error = replace(fd, socket, program_end)) return fail(error);
+  error = replace(fd, socket, program_end);
+  if (error != 0) return fail(error);
   real.close(program_end);
   // The original is the engine's from here on; the program has its own flags on the pair, and signals from there.
   real.fcntl(made.original, F_SETFL, (real.fcntl(made.original, F_GETFL) & ~O_ASYNC) | O_NONBLOCK);
@@ -182,6 +186,15 @@ int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
   read_in_line(made.original);
   *sockets = made;
   return 0;
+}
+
+void swap_copies(int fd, const SocketIdentity& socket, std::uintptr_t owner) {
+  for (int copy = -1; (copy = engine().host.next_copy(fd, copy + 1)) >= 0;) {
+    SocketIdentity other;
+    if (other.read(copy) && other == socket && replace(copy, socket, fd) == 0) {
+      engine().host.free_number(copy, owner);
+    }
+  }
 }
 
 bool unswap_socket(int fd, int original, int family) {
