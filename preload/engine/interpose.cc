@@ -157,6 +157,7 @@ ConnectStep interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr
       }
       return ConnectStep::kAnswered;
     }
+    connection->catch_up();
     if (connection->upstream() == Connection::Upstream::kConnecting) {
       const int flags = ::fcntl(fd, F_GETFL);
       plan->error = EALREADY;

@@ -177,6 +177,9 @@ bool refuses_datagrams(const sockaddr* address, socklen_t length) {
 
 ConnectStep plan_connect(int fd, const sockaddr* address, socklen_t length, ConnectPlan* plan) {
   std::optional<Endpoint> peer = Endpoint::from(address, length);
+  // Before anything is asked of it: what is there later is compared with that.
+  SocketIdentity socket;
+  const bool identified = socket.read(fd);
   const Kind kind = kind_of(fd);
   if (!peer || peer->port() == 0 || kind == Kind::kOther) return ConnectStep::kPass;
   std::shared_ptr<Player> player = engine().player();
@@ -187,8 +190,7 @@ ConnectStep plan_connect(int fd, const sockaddr* address, socklen_t length, Conn
     return leave_alone(*peer, plan);
   }
   const UpstreamPolicy policy = player->upstream_policy(host, peer->port());
-  SocketIdentity socket;
-  if (kind == Kind::kUnknown || !socket.read(fd)) return connect_unknown(host, *peer, policy, plan);
+  if (kind == Kind::kUnknown || !identified) return connect_unknown(host, *peer, policy, plan);
 
   if (int error = engine().service.ensure_running()) {
     log(LogLevel::kError,

@@ -4,6 +4,7 @@
 
 #include <linux/futex.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -123,6 +124,12 @@ void Connection::original_ready(std::uint32_t events) {
     }
   }
   flush();
+}
+
+void Connection::catch_up() {
+  pollfd socket{sockets_.original, POLLOUT, 0};
+  if (upstream_ != Upstream::kConnecting || poll(&socket, 1, 0) != 1) return;
+  original_ready(static_cast<std::uint32_t>(socket.revents));  // epoll's bits are poll's
 }
 
 int Connection::error_of_original() const {

@@ -85,6 +85,8 @@ class Connection {
   /// The service thread: epoll says something about the engine end, or the original socket.
   void engine_end_ready(std::uint32_t events);
   void original_ready(std::uint32_t events);
+  /// For one that asks about a connect under way: it may have come to something that the service thread has not heard of.
+  void catch_up();
   /// deadline() has passed, or somebody wants the connection looked at.
   void look();
   /// Steady-clock nanoseconds; 0: nothing to wait for.
