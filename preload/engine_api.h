@@ -4,6 +4,7 @@
 #pragma once
 
 #include <netdb.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -11,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 
 namespace cassette {
 
@@ -60,11 +62,15 @@ struct ConnectPlan {
 /// Given to the engine at its start; valid for the life of the process.
 struct HostApi {
   int version;
+  /// What a call of the program's is passed on to. What the engine calls for itself is libc's (load_object() in
+  /// hooks/library.cc).
   const RealFunctions* real;
   /// DescriptorTable::set_owner and epoll_of on the library's table.
   bool (*set_owner)(int fd, std::uintptr_t owner);
   std::uintptr_t (*owner)(int fd);
   int (*epoll_of)(int fd);
+  /// DescriptorTable::next_copy.
+  int (*next_copy)(int fd, int from);
   /// The engine's own descriptors stay in the table with `but_private`.
   void (*clear_owners)(bool but_private);
   /// Between both, no hook lets the program close `fd` or put something else there; free_number() gives it its owner. For some
@@ -98,6 +104,17 @@ struct HostApi {
   /// The texts must stay; "": it has none.
   void (*keep_settings)(const char* runtime_directory, const char* state_directory,
                         const char* configuration);
+  // The engine looks into libc alone. These are as the program has them: what libc allocated inside is of the program's malloc(),
+  // a thread has to be known to a sanitizer, and certificates are valid by the clock that the program sees (libfaketime).
+  void (*free)(void* block);
+  void* (*realloc)(void* block, std::size_t size);
+  decltype(&::pthread_create) create_thread;
+  /// Of what `real` has as getaddrinfo().
+  decltype(&::freeaddrinfo) free_addresses;
+  /// Seconds since 1970.
+  std::time_t (*program_time)();
+  /// program_invocation_short_name: a program that is no PIE may have it in its own data.
+  char* program_name;
 };
 
 /// The functions of cassette.h; errno and return values are theirs.

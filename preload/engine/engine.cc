@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/interpose.h"
+#include "preload/engine/private_numbers.h"
 #include "preload/heap/heap.h"
 #include "store/inherited_files.h"
 #include "store/log.h"
@@ -23,14 +23,6 @@ namespace cassette {
 namespace {
 
 Engine* the_engine;
-
-/// Private descriptors begin here: above what a program that counts from 3 meets, below what select()
-/// programs with a large limit would make the kernel allocate a table for.
-int private_base() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 256;
-  return static_cast<int>(std::min<rlim_t>(limit.rlim_cur / 4 * 3, 4096));
-}
 
 std::string current_directory() {
   char path[PATH_MAX];
@@ -73,25 +65,30 @@ int Engine::move_up(int fd) {
   if (fd < 0) return fd;
   int high = copy_up(fd);
   int error = errno;
-  real.close(fd);
+  ::close(fd);
   errno = error;
   return high;
 }
 
 int Engine::copy_up(int fd) {
-  int high = real.fcntl(fd, F_DUPFD_CLOEXEC, private_base());
-  if (high < 0 && errno == EMFILE) high = real.fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  if (high >= 0 && !host.set_owner(high, kPrivateOwner)) {
-    real.close(high);
-    errno = EMFILE;
-    return -1;
-  }
-  return high;
+  int copy = -1;
+  bool scarce = false;
+  return copy_up(&fd, &copy, 1, &scarce) ? copy : -1;
+}
+
+bool Engine::copy_up(const int* from, int* to, int count, bool* scarce) {
+  if (!copy_to_private_numbers(from, to, count, scarce)) return false;
+  bool known = true;
+  for (int i = 0; i < count; ++i) known = host.set_owner(to[i], kPrivateOwner) && known;
+  if (known) return true;
+  for (int i = 0; i < count; ++i) close_private(to[i]);
+  errno = EMFILE;
+  return false;
 }
 
 void Engine::close_private(int fd) {
   host.set_owner(fd, 0);
-  real.close(fd);
+  ::close(fd);
 }
 
 void Engine::retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock) {
@@ -123,11 +120,12 @@ void Engine::keep_rights() {
   if (off_ || !owns_process()) return;
   tls();
   deck_->keep_open([this](const std::string& name, Descriptor file) {
-    if (file) host.keep_file(name.c_str(), file.release());
+    if (file) host.keep_file(name.c_str(), move_up(file.release()));
   });
   auto keep_path = [this](const std::string& path, int flags) {
     if (!path.empty() && host.kept_file(path.c_str()) < 0)
-      host.keep_file(path.c_str(), ::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666));
+      host.keep_file(path.c_str(),
+                     move_up(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666)));
   };
   keep_path(settings.config_file, O_RDONLY);
   keep_path(settings.log_file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
@@ -206,7 +204,10 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
     const cassette::HostApi* host) {
   using namespace cassette;
   if (host->version != kEngineVersion) return nullptr;
-  use_heap(&kHeap);
+  static ProgramHeap program_heap;
+  program_heap = {host->free, host->realloc};
+  use_heap(&kHeap, &program_heap);
+  if (host->program_name != nullptr) program_invocation_short_name = host->program_name;
   use_inherited_files(host->kept_file, host->drop_kept);
   // Never destroyed: threads of the program may be in it while the process ends.
   the_engine = new Engine(*host);

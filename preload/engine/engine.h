@@ -27,6 +27,8 @@ class Engine {
   explicit Engine(const HostApi& host);
 
   const HostApi& host;
+  /// For what the program asked for and is passed on: connect() and names may lead elsewhere, by another preloaded library
+  /// (proxychains, torsocks). What the engine does for itself it asks libc for.
   const RealFunctions& real;
   Settings settings;
   Names names;
@@ -54,6 +56,8 @@ class Engine {
   /// closes the low one; -1 with errno.
   int move_up(int fd);
   int copy_up(int fd);
+  /// The same for several, which is cheaper; as copy_to_private_numbers().
+  bool copy_up(const int* from, int* to, int count, bool* scarce);
   void close_private(int fd);
 
   /// Gives the connection back to the pool when nothing is left to do with it.

@@ -3,9 +3,12 @@
 #include "preload/engine/interpose.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <exception>
 #include <optional>
 
@@ -35,6 +38,7 @@ class Found {
   }
   explicit operator bool() const { return connection_ != nullptr; }
   Connection* operator->() { return connection_; }
+  Connection& operator*() { return *connection_; }
   /// Nothing is left of it; it is not to be used any more.
   void retire() { engine().retire_if_finished(connection_, std::move(lock_)); }
 
@@ -153,8 +157,9 @@ ConnectStep interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr
       }
       return ConnectStep::kAnswered;
     }
+    connection->catch_up();
     if (connection->upstream() == Connection::Upstream::kConnecting) {
-      const int flags = engine().real.fcntl(fd, F_GETFL);
+      const int flags = ::fcntl(fd, F_GETFL);
       plan->error = EALREADY;
       if (flags < 0 || (flags & O_NONBLOCK) != 0) return ConnectStep::kAnswered;
       plan->word = &connection->settled;
@@ -209,6 +214,10 @@ bool is_of_the_original(int level, int name) {
     case SO_DONTROUTE:
     case SO_KEEPALIVE:
     case SO_LINGER:
+    case SO_PASSCRED:
+    case SO_PEERCRED:
+    case SO_PEERGROUPS:
+    case SO_PEERSEC:
     case SO_PRIORITY:
     case SO_PROTOCOL:
     case SO_RCVBUF:
@@ -221,6 +230,23 @@ bool is_of_the_original(int level, int name) {
   }
 }
 
+/// Bytes, of a connection to nobody: its original is not connected, and would know nothing, or the least. As of loopback, or of
+/// Ethernet with timestamps.
+std::optional<int> size_of_path(const Connection& connection, int level, int name) {
+  if (connection.upstream() >= Connection::Upstream::kConnected) return std::nullopt;
+  const bool near = connection.peer().is_loopback();
+  if (level == IPPROTO_IP && name == IP_MTU) return near ? 65535 : 1500;
+  if (level == IPPROTO_IPV6 && name == IPV6_MTU) return near ? 65536 : 1500;
+  if (level == IPPROTO_TCP && name == TCP_MAXSEG) return near ? 32741 : 1448;
+  return std::nullopt;
+}
+
+int tell(int number, void* value, socklen_t* length) {
+  *length = std::min<socklen_t>(*length, sizeof number);
+  std::memcpy(value, &number, *length);
+  return 0;
+}
+
 int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void* value,
                          socklen_t* length) {
   Found connection(owner, fd);
@@ -230,12 +256,18 @@ int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void
     int error = connection->take_error();
     if (error == 0) return kPassThrough;
     // The kernel has its own idea of what went wrong (ECONNRESET): taken, and forgotten.
-    engine().real.getsockopt(fd, level, name, value, length);
+    ::getsockopt(fd, level, name, value, length);
     *static_cast<int*>(value) = error;
     return 0;
   }
-  if (!is_of_the_original(level, name) || connection->original() < 0) return kPassThrough;
-  int result = engine().real.getsockopt(connection->original(), level, name, value, length);
+  if (!is_of_the_original(level, name)) return kPassThrough;
+  if (value == nullptr || length == nullptr) return kPassThrough;
+  if (std::optional<int> size = size_of_path(*connection, level, name))
+    return tell(*size, value, length);
+  if (connection->original() < 0) {
+    return connection->kept_options().get(level, name, value, length) ? 0 : kPassThrough;
+  }
+  int result = ::getsockopt(connection->original(), level, name, value, length);
   if (result == 0 && level == IPPROTO_TCP && name == TCP_INFO && *length > 0) {
     static_cast<unsigned char*>(value)[0] = TCP_ESTABLISHED;  // tcpi_state
   }
@@ -245,10 +277,11 @@ int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void
 int interpose_setsockopt(std::uintptr_t owner, int fd, int level, int name, const void* value,
                          socklen_t length) {
   Found connection(owner, fd);
-  if (!connection || connection->original() < 0 || !is_of_the_original(level, name)) {
-    return kPassThrough;
+  if (!connection || !is_of_the_original(level, name)) return kPassThrough;
+  if (connection->original() < 0) {
+    return connection->kept_options().set(connection->peer().family(), level, name, value, length);
   }
-  int result = engine().real.setsockopt(connection->original(), level, name, value, length);
+  int result = ::setsockopt(connection->original(), level, name, value, length);
   const bool both = level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
   if (!both || result != 0) return result;
   // The pair has a ballast that fills it, until the connection stands.

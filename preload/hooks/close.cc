@@ -13,17 +13,45 @@ namespace {
 
 using Owner = DescriptorTable::Owner;
 
+/// Around the real call that takes a number away, which the swap must not see as one of its own (swap.cc of the engine). As in the
+/// engine nobody leaves it by a jump: the count would stay.
+class Change {
+ public:
+  explicit Change(int fd) : fd_(fd) {
+    if (inside_engine || !descriptors.knows(fd)) return;
+    call_ = enter_engine();
+    counted_ = descriptors.begin_change(fd);
+    if (!counted_) exit_engine(call_);
+  }
+  void end() {
+    if (!counted_) return;
+    descriptors.end_change(fd_);
+    exit_engine(call_);
+  }
+
+ private:
+  int fd_;
+  bool counted_ = false;
+  EngineCall call_{};
+};
+
+int close_number(decltype(&::close) next, int fd) {
+  if (!inside_engine && descriptors.knows(fd)) pthread_testcancel();  // as close() does
+  Change change(fd);
+  const int result = next(fd);
+  change.end();
+  return result;
+}
+
 int close_hook(decltype(&::close) next, int fd) {
   Owner owner = descriptors.owner(fd);
   if (__builtin_expect(owner == DescriptorTable::kNobody, 1) || inside_engine || !owns_table()) {
-    return next(fd);
+    return close_number(next, fd);
   }
-  if (owner == DescriptorTable::kPrivate) {
-    if (descriptors.wait_for(fd)) return close_hook(next, fd);
+  if (owner == DescriptorTable::kPrivate)
     return 0;  // the program believes it is closing a stray one
-  }
   descriptors.set_owner(fd, DescriptorTable::kNobody);
-  int result = next(fd);
+  int result = close_number(next, fd);
   int saved = errno;
   EngineCall call = enter_engine();
   engine()->closed(owner);
@@ -36,6 +64,7 @@ int close_hook(decltype(&::close) next, int fd) {
 void follow(int from, int to) {
   if (to < 0 || from == to || inside_engine) return;
   Owner owner = descriptors.owner(from);
+  if (owner == DescriptorTable::kNobody) descriptors.note_copy(from, to);
   if (__builtin_expect(
           owner > DescriptorTable::kPrivate || descriptors.owner(to) != DescriptorTable::kNobody,
           0) &&
@@ -46,11 +75,8 @@ void follow(int from, int to) {
 
 // dup2() onto a number that the engine uses would cut its connection off.
 bool is_taken(int to) {
-  if (__builtin_expect(descriptors.owner(to) != DescriptorTable::kPrivate, 1) || inside_engine ||
-      !owns_table()) {
-    return false;
-  }
-  return !descriptors.wait_for(to) || is_taken(to);
+  return __builtin_expect(descriptors.owner(to) == DescriptorTable::kPrivate, 0) &&
+         !inside_engine && owns_table();
 }
 
 int close_all_but_private(unsigned first, unsigned last, unsigned flags) {
@@ -102,7 +128,9 @@ int dup2(int from, int to) noexcept {
     errno = EBUSY;
     return -1;
   }
+  Change change(to);
   int result = real().dup2(from, to);
+  change.end();
   if (result >= 0) follow(from, to);
   return result;
 }
@@ -114,7 +142,9 @@ int dup3(int from, int to, int flags) noexcept {
     errno = EBUSY;
     return -1;
   }
+  Change change(to);
   int result = real().dup3(from, to, flags);
+  change.end();
   if (result >= 0) follow(from, to);
   return result;
 }
@@ -145,8 +175,12 @@ int close_range(unsigned first, unsigned last, int flags) noexcept {
       !owns_table()) {
     return real().close_range(first, last, flags);
   }
-  descriptors.wait_for_all();
-  return close_all_but_private(first, last, without_unsharing(static_cast<unsigned>(flags)));
+  EngineCall call = enter_engine();
+  descriptors.begin_changes();
+  int result = close_all_but_private(first, last, without_unsharing(static_cast<unsigned>(flags)));
+  descriptors.end_changes();
+  exit_engine(call);
+  return result;
 }
 
 void closefrom(int first) noexcept {
@@ -155,8 +189,11 @@ void closefrom(int first) noexcept {
   if (plain && real().closefrom != nullptr) {
     real().closefrom(first);
   } else {
-    descriptors.wait_for_all();
+    EngineCall call = enter_engine();
+    descriptors.begin_changes();
     close_all_but_private(from, UINT_MAX, 0);
+    descriptors.end_changes();
+    exit_engine(call);
   }
 }
 

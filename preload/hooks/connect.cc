@@ -14,6 +14,7 @@
 #include "preload/hooks/datagrams.h"
 #include "preload/hooks/library.h"
 #include "preload/hooks/message.h"
+#include "preload/hooks/passed_connection.h"
 
 namespace cassette {
 namespace {
@@ -160,6 +161,14 @@ int connect_hook(decltype(&::connect) next, int fd, const sockaddr* address, soc
                           : next(fd, address, length);
 }
 
+/// Nobody would tell a program when its bytes may be used again, which is in the error queue of a TCP socket (MSG_ZEROCOPY). What
+/// asks for it does without where the kernel cannot do it, as here. True with errno.
+bool refuses_zero_copy(int fd) {
+  if (inside_engine || !library_active() || !may_be_stream(fd)) return false;
+  errno = EOPNOTSUPP;
+  return true;
+}
+
 }  // namespace
 }  // namespace cassette
 
@@ -184,7 +193,9 @@ int getpeername(int fd, sockaddr* address, socklen_t* length) noexcept {
     exit_engine(call);
     if (result != kPassThrough) return result;
   }
-  return real().getpeername(fd, address, length);
+  const socklen_t room = length != nullptr ? *length : 0;
+  const int result = real().getpeername(fd, address, length);
+  return tell_passed_name(fd, true, result, address, room, length);
 }
 
 int getsockname(int fd, sockaddr* address, socklen_t* length) noexcept {
@@ -195,7 +206,9 @@ int getsockname(int fd, sockaddr* address, socklen_t* length) noexcept {
     exit_engine(call);
     if (result != kPassThrough) return result;
   }
-  return real().getsockname(fd, address, length);
+  const socklen_t room = length != nullptr ? *length : 0;
+  const int result = real().getsockname(fd, address, length);
+  return tell_passed_name(fd, false, result, address, room, length);
 }
 
 int getsockopt(int fd, int level, int name, void* value, socklen_t* length) noexcept {
@@ -206,7 +219,9 @@ int getsockopt(int fd, int level, int name, void* value, socklen_t* length) noex
     exit_engine(call);
     if (result != kPassThrough) return result;
   }
-  return real().getsockopt(fd, level, name, value, length);
+  const socklen_t room = length != nullptr ? *length : 0;
+  const int result = real().getsockopt(fd, level, name, value, length);
+  return get_passed_option(fd, level, name, result, value, room, length);
 }
 
 int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept {
@@ -217,7 +232,10 @@ int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
     exit_engine(call);
     if (result != kPassThrough) return result;
   }
-  return real().setsockopt(fd, level, name, value, length);
+  if (__builtin_expect(level == SOL_SOCKET && name == SO_ZEROCOPY, 0) && refuses_zero_copy(fd))
+    return -1;
+  return set_passed_option(fd, level, name, real().setsockopt(fd, level, name, value, length),
+                           value, length);
 }
 
 // Boost.Asio and Netty register a socket before they connect it: remembered here, renewed by the

@@ -13,12 +13,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <initializer_list>
 
 #include "preload/hooks/bundles.h"
 #include "preload/hooks/children.h"
 #include "preload/hooks/inherited.h"
 #include "preload/hooks/message.h"
 #include "preload/hooks/start_environment.h"
+#include "store/kernel.h"
 #include "store/settings/setting_names.h"
 #include "store/settings/tree.h"
 
@@ -72,6 +75,15 @@ void read_arguments(char* space, std::size_t size, char** arguments, int limit, 
 
 int given_count;
 char** given_arguments;
+
+decltype(&::time) libc_time;
+std::atomic<bool> destructors_run;
+
+/// As the program would have it, as long as the libraries that it has loaded can be asked.
+std::time_t program_time() {
+  const bool late = destructors_run.load(std::memory_order_relaxed) && libc_time != nullptr;
+  return (late ? libc_time : std::time)(nullptr);
+}
 
 // The first process of a tree gives it its name; see store/settings/tree.h. A relative CASSETTE means the
 // directory of that process for all of its children, wherever they go.
@@ -139,12 +151,13 @@ void start() {
   errno = saved;
 }
 
-const HostApi host = {
+HostApi host = {
     kEngineVersion,
     &real_functions,
     [](int fd, std::uintptr_t owner) { return descriptors.set_owner(fd, owner); },
     [](int fd) { return descriptors.owner(fd); },
     [](int fd) { return descriptors.epoll_of(fd); },
+    [](int fd, int from) { return descriptors.next_copy(fd, from); },
     [](bool but_private) {  // the child of a fork begins with nothing
       descriptors.clear(but_private);
       mark_kept_private();
@@ -169,6 +182,12 @@ const HostApi host = {
     kept_file,
     drop_kept,
     keep_settings,
+    std::free,
+    std::realloc,
+    pthread_create,
+    nullptr,
+    program_time,
+    nullptr,
 };
 
 bool beside_this_library(char* path, std::size_t size) {
@@ -181,6 +200,23 @@ bool beside_this_library(char* path, std::size_t size) {
   return true;
 }
 
+/// A file of ours, in the order that dlopen(3) looks things up in: libc and what else it needs first (RTLD_DEEPBIND), and what
+/// the program has loaded in front of libc only then. Other preloaded libraries see neither the engine's clock (libfaketime) nor
+/// its files, and are not called behind their own end. libc's own dlopen(), because those of sanitizers refuse the flag.
+void* load_object(const char* path) {
+  decltype(&::dlopen) load = nullptr;
+  for (const char* name : {"libc.so.6", "libdl.so.2"}) {  // the second one before glibc 2.34
+    void* object = real().dlopen(name, RTLD_LAZY | RTLD_NOLOAD);
+    if (object == nullptr) continue;
+    if (libc_time == nullptr) {
+      libc_time = reinterpret_cast<decltype(libc_time)>(dlsym(object, "time"));
+    }
+    load = reinterpret_cast<decltype(load)>(dlsym(object, "dlopen"));
+    if (load != nullptr) break;
+  }
+  return (load != nullptr ? load : real().dlopen)(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+}
+
 // The engine is installed beside this library; nothing else decides where it is looked for.
 void load_engine() {
   char path[PATH_MAX + sizeof kEngineFile];
@@ -188,7 +224,12 @@ void load_engine() {
     message("where is the library? dladdr does not tell, so the engine cannot be found");
     return;
   }
-  void* object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  host.free_addresses =
+      reinterpret_cast<decltype(&::freeaddrinfo)>(dlsym(RTLD_NEXT, "freeaddrinfo"));
+  host.program_name = program_invocation_short_name;
+  // Called before the destructors of all libraries; those that begin earlier do without.
+  std::atexit([] { destructors_run.store(true, std::memory_order_relaxed); });
+  void* object = load_object(path);
   if (object == nullptr) {
     message("the engine cannot be loaded, connections are refused: ", dlerror());
     return;
@@ -250,7 +291,8 @@ void load_engine_with_room() {
 bool session_exists() {
   if (tree_root == 0 || tree_root != getpid()) return false;
   char path[PATH_MAX];
-  return session_directory(start_environment, path, sizeof path) && access(path, F_OK) == 0;
+  return session_directory(start_environment, path, sizeof path) &&
+         ask_kernel(SYS_faccessat, AT_FDCWD, word_of(path), F_OK) == 0;
 }
 
 __attribute__((constructor)) void library_begins(int count, char** arguments, char**) {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/fsuid.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -53,6 +54,9 @@ int __res_nsend(struct __res_state* state, const unsigned char* message, int siz
                 unsigned char* answer, int room);
 int __connect(int fd, const struct sockaddr* address, socklen_t length);
 ssize_t __send(int fd, const void* bytes, size_t size, int flags);
+ssize_t __recv_chk(int fd, void* buffer, size_t size, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void* buffer, size_t size, size_t room, int flags,
+                       struct sockaddr* address, socklen_t* length);
 ssize_t __write(int fd, const void* bytes, size_t size);
 int __close(int fd);
 int __dup2(int from, int to) noexcept;

@@ -61,8 +61,11 @@ void first_handler(int number, siginfo_t* info, void* context) {
   const Installed& entry = installed[number];
   const Handler handler = entry.handler.load(std::memory_order_acquire);
   if ((entry.flags.load(std::memory_order_relaxed) & static_cast<int>(SA_RESETHAND)) != 0) {
-    const struct sigaction by_default {};
-    real().sigaction(number, &by_default, nullptr);
+    struct sigaction action {};
+    real().sigaction(number, nullptr, &action);
+    action.sa_flags = (action.sa_flags & ~kShown) | entry.flags.load(std::memory_order_relaxed);
+    action.sa_handler = SIG_DFL;
+    real().sigaction(number, &action, nullptr);
   }
   // One that takes less than three arguments does not see the others.
   handler(number, info, context);
@@ -95,6 +98,16 @@ void show(struct sigaction* action, Handler handler, int flags) {
   action->sa_flags = (action->sa_flags & ~kShown) | flags;
 }
 
+int install(Installed& entry, decltype(&::sigaction) next, int number,
+            const struct sigaction& action, struct sigaction* old) {
+  struct sigaction ours = action;
+  ours.sa_sigaction = first_handler;
+  ours.sa_flags = (action.sa_flags & ~kShown) | SA_SIGINFO;
+  entry.flags.store(action.sa_flags & kShown, std::memory_order_relaxed);
+  entry.handler.store(action.sa_sigaction, std::memory_order_release);
+  return next(number, &ours, old);
+}
+
 int change(decltype(&::sigaction) next, int number, const struct sigaction* action,
            struct sigaction* old) {
   if (!can_wait(number)) return next(number, action, old);
@@ -110,14 +123,28 @@ int change(decltype(&::sigaction) next, int number, const struct sigaction* acti
     if (result == 0) show(old, handler, flags);
     return result;
   }
-  struct sigaction ours = *action;
-  ours.sa_sigaction = first_handler;
-  ours.sa_flags = (action->sa_flags & ~kShown) | SA_SIGINFO;
-  entry.flags.store(action->sa_flags & kShown, std::memory_order_relaxed);
-  entry.handler.store(action->sa_sigaction, std::memory_order_release);
-  const int result = next(number, &ours, old);
+  const int result = install(entry, next, number, *action, old);
   if (result == 0) show(old, handler, flags);
   return result;
+}
+
+/// Ours before one that is installed already. Another thread may install one meanwhile: that one holds.
+void put_first_handler(int number, struct sigaction action) {
+  Installed& entry = installed[number];
+  while (is_function(action) && action.sa_sigaction != first_handler) {
+    const Handler handler = entry.handler.load(std::memory_order_acquire);
+    const int flags = entry.flags.load(std::memory_order_relaxed);
+    struct sigaction before {};
+    if (install(entry, real().sigaction, number, action, &before) != 0) return;
+    if (before.sa_sigaction == action.sa_sigaction) return;
+    if (before.sa_sigaction == first_handler) {
+      entry.flags.store(flags, std::memory_order_relaxed);
+      entry.handler.store(handler, std::memory_order_release);
+      return;
+    }
+    action = before;
+    if (!is_function(action)) real().sigaction(number, &action, nullptr);
+  }
 }
 
 /// signal(2) and its kind, by their flags.
@@ -141,8 +168,8 @@ void put_first_handlers() {
   int saved = errno;
   for (int number = 1; number < NSIG; ++number) {
     struct sigaction action {};
-    if (!can_wait(number) || real().sigaction(number, nullptr, &action) != 0) continue;
-    if (is_function(action)) change(real().sigaction, number, &action, nullptr);
+    if (can_wait(number) && real().sigaction(number, nullptr, &action) == 0)
+      put_first_handler(number, action);
   }
   errno = saved;
 }

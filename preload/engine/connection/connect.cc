@@ -32,13 +32,13 @@ Kind kind_of(int fd) {
   int protocol = 0;
   socklen_t length = sizeof protocol;
   constexpr int kMultipathTcp = 262;  // IPPROTO_MPTCP, in headers newer than glibc 2.31's
-  if (engine().real.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0)
+  if (::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0)
     return errno == EBADF || errno == ENOTSOCK ? Kind::kOther : Kind::kUnknown;
   return protocol == IPPROTO_TCP || protocol == kMultipathTcp ? Kind::kTcp : Kind::kOther;
 }
 
 bool is_nonblocking(int fd) {
-  int flags = engine().real.fcntl(fd, F_GETFL);
+  int flags = ::fcntl(fd, F_GETFL);
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 
@@ -145,7 +145,9 @@ int begin_connection(int fd, const SocketIdentity& socket, const Endpoint& peer,
       connection->original_ready(EPOLLERR);
     }
   }
-  engine().host.free_number(fd, reinterpret_cast<std::uintptr_t>(connection));
+  const auto owner = reinterpret_cast<std::uintptr_t>(connection);
+  swap_copies(fd, socket, owner);
+  engine().host.free_number(fd, owner);
   return 0;
 }
 
@@ -175,6 +177,9 @@ bool refuses_datagrams(const sockaddr* address, socklen_t length) {
 
 ConnectStep plan_connect(int fd, const sockaddr* address, socklen_t length, ConnectPlan* plan) {
   std::optional<Endpoint> peer = Endpoint::from(address, length);
+  // Before anything is asked of it: what is there later is compared with that.
+  SocketIdentity socket;
+  const bool identified = socket.read(fd);
   const Kind kind = kind_of(fd);
   if (!peer || peer->port() == 0 || kind == Kind::kOther) return ConnectStep::kPass;
   std::shared_ptr<Player> player = engine().player();
@@ -185,8 +190,7 @@ ConnectStep plan_connect(int fd, const sockaddr* address, socklen_t length, Conn
     return leave_alone(*peer, plan);
   }
   const UpstreamPolicy policy = player->upstream_policy(host, peer->port());
-  SocketIdentity socket;
-  if (kind == Kind::kUnknown || !socket.read(fd)) return connect_unknown(host, *peer, policy, plan);
+  if (kind == Kind::kUnknown || !identified) return connect_unknown(host, *peer, policy, plan);
 
   if (int error = engine().service.ensure_running()) {
     log(LogLevel::kError,

@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "preload/engine/connection/endpoint.h"
+#include "preload/engine/connection/kept_options.h"
 #include "preload/engine/conversation/conversation.h"
 
 namespace cassette {
@@ -46,6 +47,7 @@ class Connection {
     int original = -1;
     dev_t device = 0;  ///< identity of the program's end
     ino_t inode = 0;
+    bool scarce = false;      ///< the program has few numbers
     std::size_t ballast = 0;  ///< bytes that keep the program's end from being writable (swap.h)
   };
 
@@ -83,6 +85,8 @@ class Connection {
   /// The service thread: epoll says something about the engine end, or the original socket.
   void engine_end_ready(std::uint32_t events);
   void original_ready(std::uint32_t events);
+  /// For one that asks about a connect under way: it may have come to something that the service thread has not heard of.
+  void catch_up();
   /// deadline() has passed, or somebody wants the connection looked at.
   void look();
   /// Steady-clock nanoseconds; 0: nothing to wait for.
@@ -114,7 +118,9 @@ class Connection {
   const Endpoint& peer() const { return peer_; }
   const Endpoint& local();
   Upstream upstream() const { return upstream_; }
+  /// -1: it is not kept, but its options are.
   int original() const { return sockets_.original; }
+  KeptOptions& kept_options() { return options_; }
   const std::string& host() const { return host_; }
   /// The pending error (SO_ERROR), which is forgotten by being asked for.
   int take_error();
@@ -138,6 +144,9 @@ class Connection {
   friend class ConnectionPool;
 
   // connection.cc
+  void name_pair();
+  void drop_original();
+  bool ensure_original();
   void finish_connect(int error);
   void tell_waiters();
   int error_of_original() const;
@@ -178,6 +187,7 @@ class Connection {
 
   std::optional<Conversation> conversation_;
   Sockets sockets_;
+  KeptOptions options_;  ///< of the original, once it is dropped
   Endpoint peer_;
   Endpoint local_;
   std::string host_;

@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 #include "preload/engine/connection/connection.h"
 
 namespace cassette {
@@ -27,6 +29,13 @@ inline constexpr int kOtherSocket = -1;
 /// HostApi::free_number(); else kOtherSocket or an errno, with nothing changed.
 int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
                 Connection::Sockets* sockets);
+
+/// The engine's end and the original are the engine's alone. It reads urgent bytes in their place (urgent.h).
+void read_in_line(int fd);
+
+/// Puts the pair that has taken the place of that socket at `fd` under its other numbers too, which were copied before connect(2).
+/// Their owner is that of `fd` then.
+void swap_copies(int fd, const SocketIdentity& socket, std::uintptr_t owner);
 
 /// Gives the number back to the original socket, which is connected to nothing any more, or to a new one; it has flags and
 /// registration of the program's end. False with errno. The number has no owner then.
