@@ -106,6 +106,15 @@ struct HostApi {
   std::time_t (*program_time)();
   /// program_invocation_short_name: a program that is no PIE may have it in its own data.
   char* program_name;
+  /// Files that stay open for a user, or below a root directory, to whom they are closed, and for the programs that such a process
+  /// becomes (hooks/inherited.h). keep_file() takes the descriptor; kept_file() gives its number by now, or -1.
+  bool (*keep_file)(const char* name, int fd);
+  int (*kept_file)(const char* name);
+  /// Closes them all.
+  void (*drop_kept)();
+  /// The texts must stay; "": it has none.
+  void (*keep_settings)(const char* runtime_directory, const char* state_directory,
+                        const char* configuration);
 };
 
 /// The functions of cassette.h; errno and return values are theirs.
@@ -180,7 +189,7 @@ struct EngineApi {
   void (*main_thread_ends)();
   /// Reads the cassette now: the first request may come from a thread whose stack is too small for it.
   void (*open_cassette)();
-  /// The process is about to change its user, who may not open what this one may.
+  /// The process is about to change its user, who may not open what this one may, or its root directory.
   void (*keep_rights)();
   /// For a process that shuts itself in: the service thread runs, TLS is loaded, and whatever the session needs is open.
   /// `filtered`: by seccomp(2), so that its own threads may make few system calls.

@@ -14,6 +14,7 @@
 #include "preload/engine/interpose.h"
 #include "preload/engine/private_numbers.h"
 #include "preload/heap/heap.h"
+#include "store/inherited_files.h"
 #include "store/log.h"
 #include "store/settings/tree.h"
 
@@ -117,8 +118,17 @@ void Engine::open_cassette() {
 
 void Engine::keep_rights() {
   if (off_ || !owns_process()) return;
-  deck_->current()->keep_open([this](int fd) { return move_up(fd); });
   tls();
+  deck_->keep_open([this](const std::string& name, Descriptor file) {
+    if (file) host.keep_file(name.c_str(), file.release());
+  });
+  auto keep_config = [this](const std::string& path) {
+    if (!path.empty() && host.kept_file(path.c_str()) < 0)
+      host.keep_file(path.c_str(), ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  };
+  keep_config(settings.config_file);
+  host.keep_settings(settings.runtime_dir.c_str(), settings.state_dir.c_str(),
+                     settings.config_file.c_str());
 }
 
 void Engine::get_ready(bool filtered) {
@@ -196,6 +206,7 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
   program_heap = {host->free, host->realloc};
   use_heap(&kHeap, &program_heap);
   if (host->program_name != nullptr) program_invocation_short_name = host->program_name;
+  use_inherited_files(host->kept_file, host->drop_kept);
   // Never destroyed: threads of the program may be in it while the process ends.
   the_engine = new Engine(*host);
   pthread_atfork([] { engine().before_fork(); }, [] { engine().after_fork_in_parent(); },

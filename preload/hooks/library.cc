@@ -17,6 +17,8 @@
 #include <initializer_list>
 
 #include "preload/hooks/bundles.h"
+#include "preload/hooks/children.h"
+#include "preload/hooks/inherited.h"
 #include "preload/hooks/message.h"
 #include "preload/hooks/start_environment.h"
 #include "store/kernel.h"
@@ -98,7 +100,8 @@ void join_tree() {
     list = arguments;
   }
   char tree[PATH_MAX + 256];
-  if (!make_tree(count, list, tree, sizeof tree)) fatal("the working directory cannot be named");
+  if (!make_tree(count, list, start_environment("CASSETTE_RUNTIME_DIR"), tree, sizeof tree))
+    fatal("the working directory cannot be named");
   tree_root = getpid();
   put_variable(kTreeVariable, tree);
   const char* cassette = start_environment("CASSETTE");
@@ -132,6 +135,8 @@ void start() {
   };
   leaves_by_handler = on_exit(ends, nullptr) == 0;
   note_start_environment();
+  if (take_inherited()) note_start_environment();
+  if (kept_files() != 0) table_owner.store(getpid(), std::memory_order_relaxed);
   check_settings();
   const char* mode = start_environment("CASSETTE_MODE");
   const bool on = mode == nullptr || std::strcmp(mode, "off") != 0;
@@ -153,6 +158,7 @@ HostApi host = {
     [](int fd, int from) { return descriptors.next_copy(fd, from); },
     [](bool but_private) {  // the child of a fork begins with nothing
       descriptors.clear(but_private);
+      mark_kept_private();
       table_owner.store(getpid(), std::memory_order_relaxed);
     },
     [](int fd) { return descriptors.hold(fd); },
@@ -176,6 +182,10 @@ HostApi host = {
     nullptr,
     program_time,
     nullptr,
+    keep_file,
+    kept_file,
+    drop_kept,
+    keep_settings,
 };
 
 /// A file of ours, in the order that dlopen(3) looks things up in: libc and what else it needs first (RTLD_DEEPBIND), and what
@@ -195,17 +205,23 @@ void* load_object(const char* path) {
   return (load != nullptr ? load : real().dlopen)(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
 }
 
+bool beside_this_library(char* path, std::size_t size) {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr)
+    return false;
+  const char* slash = std::strrchr(info.dli_fname, '/');
+  int directory = slash != nullptr ? static_cast<int>(slash - info.dli_fname) + 1 : 0;
+  std::snprintf(path, size, "%.*s%s", directory, info.dli_fname, kEngineFile);
+  return true;
+}
+
 // The engine is installed beside this library; nothing else decides where it is looked for.
 void load_engine() {
-  Dl_info info{};
   char path[PATH_MAX + sizeof kEngineFile];
-  if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr) {
+  if (!library_file(kEngineFile, path, sizeof path) && !beside_this_library(path, sizeof path)) {
     message("where is the library? dladdr does not tell, so the engine cannot be found");
     return;
   }
-  const char* slash = std::strrchr(info.dli_fname, '/');
-  int directory = slash != nullptr ? static_cast<int>(slash - info.dli_fname) + 1 : 0;
-  std::snprintf(path, sizeof path, "%.*s%s", directory, info.dli_fname, kEngineFile);
   host.free_addresses =
       reinterpret_cast<decltype(&::freeaddrinfo)>(dlsym(RTLD_NEXT, "freeaddrinfo"));
   host.program_name = program_invocation_short_name;
@@ -299,6 +315,9 @@ void ensure_started() {
 void process_begins() {
   own_process.store(getpid(), std::memory_order_relaxed);
   main_thread_ended.store(false, std::memory_order_relaxed);
+  // With an engine it is the engine that begins anew.
+  if (loaded_engine() == nullptr && kept_files() != 0)
+    table_owner.store(getpid(), std::memory_order_relaxed);
 }
 
 bool owns_table() { return table_owner.load(std::memory_order_relaxed) == getpid(); }
@@ -347,6 +366,7 @@ void note_exit_status(int status) {
 void leave_session() {
   if (!library_active()) return;
   int saved = errno;
+  note_of_children();
   const EngineApi* api = loaded_engine();
   if (api == nullptr && session_exists()) api = engine();
   if (api != nullptr && !inside_engine) {
