@@ -95,6 +95,15 @@ struct HostApi {
   void (*put_variable)(const char* name, const char* value);
   /// What protects the store of certificates that Java was given, or nullptr.
   const char* (*java_store_password)();
+  /// Files that stay open for a user, or below a root directory, to whom they are closed, and for the programs that such a process
+  /// becomes (hooks/inherited.h). keep_file() takes the descriptor; kept_file() gives its number by now, or -1.
+  bool (*keep_file)(const char* name, int fd);
+  int (*kept_file)(const char* name);
+  /// Closes them all.
+  void (*drop_kept)();
+  /// The texts must stay; "": it has none.
+  void (*keep_settings)(const char* runtime_directory, const char* state_directory,
+                        const char* configuration);
   // The engine looks into libc alone. These are as the program has them: what libc allocated inside is of the program's malloc(),
   // a thread has to be known to a sanitizer, and certificates are valid by the clock that the program sees (libfaketime).
   void (*free)(void* block);
@@ -106,15 +115,6 @@ struct HostApi {
   std::time_t (*program_time)();
   /// program_invocation_short_name: a program that is no PIE may have it in its own data.
   char* program_name;
-  /// Files that stay open for a user, or below a root directory, to whom they are closed, and for the programs that such a process
-  /// becomes (hooks/inherited.h). keep_file() takes the descriptor; kept_file() gives its number by now, or -1.
-  bool (*keep_file)(const char* name, int fd);
-  int (*kept_file)(const char* name);
-  /// Closes them all.
-  void (*drop_kept)();
-  /// The texts must stay; "": it has none.
-  void (*keep_settings)(const char* runtime_directory, const char* state_directory,
-                        const char* configuration);
 };
 
 /// The functions of cassette.h; errno and return values are theirs.

@@ -120,13 +120,15 @@ void Engine::keep_rights() {
   if (off_ || !owns_process()) return;
   tls();
   deck_->keep_open([this](const std::string& name, Descriptor file) {
-    if (file) host.keep_file(name.c_str(), file.release());
+    if (file) host.keep_file(name.c_str(), move_up(file.release()));
   });
-  auto keep_config = [this](const std::string& path) {
+  auto keep_path = [this](const std::string& path, int flags) {
     if (!path.empty() && host.kept_file(path.c_str()) < 0)
-      host.keep_file(path.c_str(), ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+      host.keep_file(path.c_str(),
+                     move_up(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666)));
   };
-  keep_config(settings.config_file);
+  keep_path(settings.config_file, O_RDONLY);
+  keep_path(settings.log_file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
   host.keep_settings(settings.runtime_dir.c_str(), settings.state_dir.c_str(),
                      settings.config_file.c_str());
 }

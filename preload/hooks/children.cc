@@ -229,7 +229,15 @@ Start decide(const char* path, bool starts, char* const* environment) {
   if (start.goes_along) {
     start.way = library_way();
     start.refused = starts && start.way == LibraryWay::kNone;
-    if (start.refused) refuse(path != nullptr ? path : "a program");
+    if (start.refused) {
+      refuse(path != nullptr ? path : "a program");
+    } else if (starts && path != nullptr && !is_own_process() && kept_files() == 0 &&
+               geteuid() != user_at_start()) {
+      // In the child of a vfork() nothing could be opened before: the session is closed to the program.
+      char line[kLongestLine];
+      std::snprintf(line, sizeof line, "%.*s\n", static_cast<int>(kLongestPath), path);
+      add_to_list(line);
+    }
     if (!start.refused) hand_over();
   }
   errno = start.refused ? EACCES : saved;

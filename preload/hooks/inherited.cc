@@ -61,7 +61,7 @@ void write_beside_library(const char* name, char* out, std::size_t size) {
 
 bool can_read(const char* path) { return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0; }
 
-/// As Engine::copy_up().
+/// As the engine does where it has no better numbers (private_numbers.h).
 int hide(int fd) {
   rlimit limit{};
   int base = 256;
@@ -193,8 +193,9 @@ bool take_inherited() {
 
 bool keep_file(const char* name, int fd) {
   if (fd < 0) return false;
-  const int high = hide(fd);
-  real().close(fd);
+  const bool is_hidden = descriptors.owner(fd) == DescriptorTable::kPrivate;
+  const int high = is_hidden ? fd : hide(fd);
+  if (!is_hidden) real().close(fd);
   struct stat status {};
   if (high >= 0 && fstat(high, &status) == 0 &&
       add({inherited_name(name), status.st_dev, status.st_ino, high}))

@@ -15,7 +15,8 @@ namespace cassette {
 /// changed, and is to be noted again.
 bool take_inherited();
 
-/// Keeps a file under that name; the descriptor is moved out of the program's reach. False: it is closed, and not kept.
+/// Keeps a file under that name; the descriptor is moved out of the program's reach, unless it is already. False: it is
+/// closed, and not kept.
 bool keep_file(const char* name, int fd);
 /// The number under which it is kept, or -1.
 int kept_file(const char* name);

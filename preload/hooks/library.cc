@@ -40,6 +40,7 @@ pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 std::atomic<bool> active;
 std::atomic<const EngineApi*> engine_api;
 pid_t tree_root;
+uid_t start_user;
 std::atomic<pid_t> table_owner;
 std::atomic<pid_t> own_process;
 std::atomic<bool> main_thread_ended;
@@ -125,6 +126,7 @@ void bring_node_trust(bool on) {
 
 void start() {
   int saved = errno;
+  start_user = geteuid();
   process_begins();
   pthread_atfork(nullptr, nullptr, process_begins);
   // exit(3) tells its status to nobody else. Registered before main(), hence called behind the destructors of all
@@ -176,17 +178,27 @@ HostApi host = {
     start_environment,
     put_variable,
     java_store_password,
+    keep_file,
+    kept_file,
+    drop_kept,
+    keep_settings,
     std::free,
     std::realloc,
     pthread_create,
     nullptr,
     program_time,
     nullptr,
-    keep_file,
-    kept_file,
-    drop_kept,
-    keep_settings,
 };
+
+bool beside_this_library(char* path, std::size_t size) {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr)
+    return false;
+  const char* slash = std::strrchr(info.dli_fname, '/');
+  int directory = slash != nullptr ? static_cast<int>(slash - info.dli_fname) + 1 : 0;
+  std::snprintf(path, size, "%.*s%s", directory, info.dli_fname, kEngineFile);
+  return true;
+}
 
 /// A file of ours, in the order that dlopen(3) looks things up in: libc and what else it needs first (RTLD_DEEPBIND), and what
 /// the program has loaded in front of libc only then. Other preloaded libraries see neither the engine's clock (libfaketime) nor
@@ -203,16 +215,6 @@ void* load_object(const char* path) {
     if (load != nullptr) break;
   }
   return (load != nullptr ? load : real().dlopen)(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
-}
-
-bool beside_this_library(char* path, std::size_t size) {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr)
-    return false;
-  const char* slash = std::strrchr(info.dli_fname, '/');
-  int directory = slash != nullptr ? static_cast<int>(slash - info.dli_fname) + 1 : 0;
-  std::snprintf(path, size, "%.*s%s", directory, info.dli_fname, kEngineFile);
-  return true;
 }
 
 // The engine is installed beside this library; nothing else decides where it is looked for.
@@ -323,6 +325,8 @@ void process_begins() {
 bool owns_table() { return table_owner.load(std::memory_order_relaxed) == getpid(); }
 
 bool is_own_process() { return own_process.load(std::memory_order_relaxed) == getpid(); }
+
+uid_t user_at_start() { return start_user; }
 
 bool library_active() { return active.load(std::memory_order_acquire); }
 

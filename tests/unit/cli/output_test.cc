@@ -71,12 +71,12 @@ TEST(Summary, ProgramsThatTheSessionKnowsNothingOf) {
       "curl\tno session\tnot in session\ncurl\tno session\tnot in session\n\ncut off");
   ASSERT_EQ(programs.size(), 4u);
   EXPECT_EQ(left_out_line(programs[0]), "/bin/static: not entered, neither recorded nor replayed");
-  EXPECT_EQ(left_out_json(programs[0]), "{\"not_entered\":\"/bin/static\"}\n");
+  EXPECT_EQ(left_out_json(programs[0]), "{\"not_entered\": \"/bin/static\"}\n");
   EXPECT_EQ(left_out_line(programs[1]), "/bin/curl: not started: user 9 cannot open it");
   EXPECT_EQ(left_out_json(programs[1]),
-            "{\"not_started\":\"/bin/curl\",\"why\":\"user 9 cannot open it\"}\n");
+            "{\"not_started\": \"/bin/curl\", \"why\": \"user 9 cannot open it\"}\n");
   EXPECT_EQ(left_out_line(programs[2]), "curl: its requests were missed: no session");
-  EXPECT_EQ(left_out_json(programs[2]), "{\"not_in_session\":\"curl\",\"why\":\"no session\"}\n");
+  EXPECT_EQ(left_out_json(programs[2]), "{\"not_in_session\": \"curl\", \"why\": \"no session\"}\n");
 
   EXPECT_EQ(lost_by({programs[0]}, true), Lost::kNothing);
   EXPECT_EQ(lost_by(programs, true), Lost::kNotRecorded);

@@ -131,7 +131,7 @@ TEST_F(InheritedFilesTest, WhoMergesWaitsForEachThatAppendsByTheKeptOne) {
     range.l_len = 1;
     const int own = kept.begin()->second.get();
     char byte = fcntl(own, F_SETLK, &range) == 0 ? '1' : '0';
-    if (write(ready[1], &byte, 1) != 1) return 1;
+    if (::write(ready[1], &byte, 1) != 1) return 1;
     usleep(200000);
     return 0;
   });
