@@ -202,17 +202,28 @@ inline bool make_tree(int argc, const char* const* argv, char* out, std::size_t 
   return getcwd(out + n, size - static_cast<std::size_t>(n)) != nullptr;
 }
 
-/// The file in which the processes of a tree that `cassette run` began note the programs that the library
-/// cannot enter, a line each: $CASSETTE_RUNTIME_DIR/<id>.not-entered. `cassette run` makes it and takes it away.
-/// False when there is no tree.
+/// A list of a tree that `cassette run` began, which makes it and takes it away: $CASSETTE_RUNTIME_DIR/<id>.<kind>. False when
+/// there is no tree.
 template <typename GetVariable>
-bool not_entered_file(GetVariable get, char* out, std::size_t size) {
+bool tree_list(GetVariable get, const char* kind, char* out, std::size_t size) {
   const char* tree = get(kTreeVariable);
   const char* runtime = get("CASSETTE_RUNTIME_DIR");
   if (tree == nullptr || runtime == nullptr) return false;
   const int length = static_cast<int>(strchrnul(tree, ':') - tree);
-  const int n = std::snprintf(out, size, "%s/%.*s.not-entered", runtime, length, tree);
+  const int n = std::snprintf(out, size, "%s/%.*s.%s", runtime, length, tree, kind);
   return n > 0 && static_cast<std::size_t>(n) < size;
+}
+
+/// Where its processes note the programs that the library cannot enter, a line each.
+template <typename GetVariable>
+bool not_entered_file(GetVariable get, char* out, std::size_t size) {
+  return tree_list(get, "not-entered", out, size);
+}
+
+/// And what they could not say on their stderr: lines of messages, which `cassette run` says at its end.
+template <typename GetVariable>
+bool unsaid_file(GetVariable get, char* out, std::size_t size) {
+  return tree_list(get, "unsaid", out, size);
 }
 
 /// The directory of the session that a process with this environment belongs to, as session.h lays it
