@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
@@ -24,6 +25,39 @@ inline constexpr int kEngineVersion = 8;
 inline constexpr int kPassThrough = -2;
 /// The same for functions whose own error codes are small negative numbers (EAI_...).
 inline constexpr int kNotOurName = -100000;
+/// Of a name: call the real function, which may block, outside the engine, and tell what it said.
+inline constexpr int kAskResolver = -100001;
+
+/// What a hook is to do about one connect(2), as the engine says.
+enum class ConnectStep : int {
+  kAnswered,  ///< nothing more: ConnectPlan::result and error are the program's
+  kPass,      ///< the real function, as the program called it
+  kConnect,   ///< the real one to ConnectPlan::address, and nothing more
+  kSwap,      ///< the same, then EngineApi::connected() with what came of it
+  kWait,      ///< wait for ConnectPlan::word to change, then ask again
+  kAgain      ///< the number stands for no connection any more: plan anew
+};
+
+/// One connect(2) between two calls of the engine. The real connect, which may block, is made in the program's own frames and
+/// not in the engine's: a signal handler may jump out of it, an exception or a cancellation may leave it. So this is plain data
+/// on the hook's stack, and owns nothing.
+struct ConnectPlan {
+  int result;  ///< kAnswered
+  int error;
+  sockaddr_storage peer;  ///< what the program asked for
+  socklen_t peer_length;
+  sockaddr_storage
+      address;  ///< what to connect to; without a length, `host` has to be resolved first
+  socklen_t length;
+  dev_t
+      device;  ///< identity of the socket: by the time the connection stands, the number may be another file's
+  ino_t inode;
+  int policy;                              ///< UpstreamPolicy
+  const std::atomic<std::uint32_t>* word;  ///< kWait; never freed
+  std::atomic<std::uint32_t>* waiters;     ///< to be counted up and down around the wait
+  std::uint32_t value;                     ///< what `word` was
+  char host[NI_MAXHOST];                   ///< the name of the place
+};
 
 /// Given to the engine at its start; valid for the life of the process.
 struct HostApi {
@@ -35,7 +69,14 @@ struct HostApi {
   bool (*set_owner)(int fd, std::uintptr_t owner);
   std::uintptr_t (*owner)(int fd);
   int (*epoll_of)(int fd);
-  void (*clear_owners)();
+  /// DescriptorTable::next_copy.
+  int (*next_copy)(int fd, int from);
+  /// The engine's own descriptors stay in the table with `but_private`.
+  void (*clear_owners)(bool but_private);
+  /// Between both, no hook lets the program close `fd` or put something else there; free_number() gives it its owner. For some
+  /// microseconds, on a thread that no signal handler interrupts.
+  bool (*hold_number)(int fd);
+  void (*free_number)(int fd, std::uintptr_t owner);
   /// The calling thread is the engine's own: whatever it calls goes to libc.
   void (*mark_engine_thread)();
   /// And no longer: it does what a thread of the program would have done.
@@ -89,13 +130,17 @@ struct ProgramApi {
 /// any thread.
 struct EngineApi {
   int version;
-  int (*connect)(int fd, const sockaddr* address, socklen_t length);
-  /// For a thread that bypasses the library: the address may be one that stands for a name.
-  int (*connect_bypassed)(int fd, const sockaddr* address, socklen_t length);
+  /// Begins a connect(2) of a stream socket, or of one that cannot be told. Does not block.
+  ConnectStep (*plan_connect)(int fd, const sockaddr* address, socklen_t length, ConnectPlan* plan);
+  /// The real connect of step kSwap ended with that result, and `error` as errno. Returns the program's result.
+  int (*connected)(int fd, ConnectPlan* plan, int result, int error);
+  /// For a thread that bypasses the library: the address may be one that stands for a name. kPass or kConnect.
+  ConnectStep (*plan_bypassed)(const sockaddr* address, socklen_t length, ConnectPlan* plan);
   /// Not 0: nothing may go out to that place, and datagrams are not recorded.
   int (*refuses_datagrams)(const sockaddr* address, socklen_t length);
-  int (*connect_again)(std::uintptr_t connection, int fd, const sockaddr* address,
-                       socklen_t length);
+  /// connect(2) on what is a connection already, or was; AF_UNSPEC dissolves it.
+  ConnectStep (*connect_again)(std::uintptr_t connection, int fd, const sockaddr* address,
+                               ConnectPlan* plan);
   /// May take a part of the bytes although the descriptor blocks: the rest is the caller's to send. -1 with EPIPE raises no
   /// signal.
   ssize_t (*send)(std::uintptr_t connection, int fd, const iovec* parts, std::size_t count,
@@ -113,11 +158,18 @@ struct EngineApi {
                     socklen_t length);
   int (*getaddrinfo)(const char* node, const char* service, const addrinfo* hints,
                      addrinfo** result);
+  /// Behind kAskResolver. Returns the program's status.
+  int (*getaddrinfo_asked)(const char* node, const char* service, const addrinfo* hints,
+                           addrinfo** result, int status);
   int (*getnameinfo)(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
                      char* service, socklen_t service_size, int flags);
   /// The reentrant forms; `family` AF_INET or AF_INET6.
   int (*gethostbyname_r)(const char* name, int family, hostent* entry, char* buffer,
                          std::size_t size, hostent** result, int* h_error);
+  /// Behind kAskResolver: `found` is what the real function found, or nullptr, and `h_error` why.
+  void (*gethostbyname_asked)(const char* name, const hostent* found, int h_error);
+  /// Not 0: a query for that name may not leave the machine.
+  int (*refuses_query)(const char* name);
   int (*gethostbyaddr_r)(const void* address, socklen_t length, int family, hostent* entry,
                          char* buffer, std::size_t size, hostent** result, int* h_error);
   /// A descriptor of what `fd` (opened for reading; -1: not there) has, and the session's authority; -1: the
@@ -132,6 +184,17 @@ struct EngineApi {
   void (*open_cassette)();
   /// The process is about to change its user, who may not open what this one may.
   void (*keep_rights)();
+  /// For a process that shuts itself in: the service thread runs, TLS is loaded, and whatever the session needs is open.
+  /// `filtered`: by seccomp(2), so that its own threads may make few system calls.
+  void (*get_ready)(bool filtered);
+  /// A new process is made past the handlers of pthread_atfork(3). `shares_descriptors`: CLONE_FILES of clone(2), so that
+  /// what the child closes is closed in its parent.
+  void (*before_fork)();
+  void (*after_fork_in_parent)();
+  void (*after_fork_in_child)(bool shares_descriptors);
+  /// The service thread ends, and is gone when this returns; begun again by step_back(). False: there is none.
+  bool (*step_aside)();
+  void (*step_back)();
   /// The process ends: leave the session. Idempotent; does nothing in a process that is not the one
   /// that the engine works for (the child of a vfork). `ended_well`: with exit status 0.
   void (*leave)(bool ended_well);

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/interpose.h"
+#include "preload/engine/private_numbers.h"
 #include "preload/heap/heap.h"
 #include "store/log.h"
 #include "store/settings/tree.h"
@@ -22,14 +22,6 @@ namespace cassette {
 namespace {
 
 Engine* the_engine;
-
-/// Private descriptors begin here: above what a program that counts from 3 meets, below what select()
-/// programs with a large limit would make the kernel allocate a table for.
-int private_base() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 256;
-  return static_cast<int>(std::min<rlim_t>(limit.rlim_cur / 4 * 3, 4096));
-}
 
 std::string current_directory() {
   char path[PATH_MAX];
@@ -79,14 +71,19 @@ int Engine::move_up(int fd) {
 }
 
 int Engine::copy_up(int fd) {
-  int high = ::fcntl(fd, F_DUPFD_CLOEXEC, private_base());
-  if (high < 0 && errno == EMFILE) high = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  if (high >= 0 && !host.set_owner(high, kPrivateOwner)) {
-    ::close(high);
-    errno = EMFILE;
-    return -1;
-  }
-  return high;
+  int copy = -1;
+  bool scarce = false;
+  return copy_up(&fd, &copy, 1, &scarce) ? copy : -1;
+}
+
+bool Engine::copy_up(const int* from, int* to, int count, bool* scarce) {
+  if (!copy_to_private_numbers(from, to, count, scarce)) return false;
+  bool known = true;
+  for (int i = 0; i < count; ++i) known = host.set_owner(to[i], kPrivateOwner) && known;
+  if (known) return true;
+  for (int i = 0; i < count; ++i) close_private(to[i]);
+  errno = EMFILE;
+  return false;
 }
 
 void Engine::close_private(int fd) {
@@ -123,6 +120,14 @@ void Engine::keep_rights() {
   if (off_ || !owns_process()) return;
   deck_->current()->keep_open([this](int fd) { return move_up(fd); });
   tls();
+}
+
+void Engine::get_ready(bool filtered) {
+  if (off_ || !owns_process()) return;
+  keep_rights();
+  if (Connection* first = connections.acquire()) connections.give_back(first);
+  // What the thread is needed for later says so then.
+  if (service.ensure_running() == 0 && filtered) filtered_.store(true, std::memory_order_relaxed);
 }
 
 bool Engine::owns_process() const { return process_.load(std::memory_order_relaxed) == getpid(); }
@@ -167,14 +172,15 @@ void Engine::after_fork_in_parent() {
   host.end_fork();
 }
 
-void Engine::after_fork_in_child() {
+void Engine::after_fork_in_child(bool shares_descriptors) {
   // What was interrupted is half done, for ever: this process is not one that the engine works for.
   if (host.forks_outside_engine()) {
     process_.store(getpid(), std::memory_order_relaxed);
-    connections.forget_all_in_child();
-    host.clear_owners();
+    filtered_.store(false, std::memory_order_relaxed);  // it has no thread that is not
+    connections.forget_all_in_child(shares_descriptors);
+    host.clear_owners(shares_descriptors);
     deck_->after_fork_in_child();
-    service.after_fork_in_child();
+    service.after_fork_in_child(shares_descriptors);
     failures.forget_in_child();
     unlock_after_fork();
   }
@@ -194,6 +200,6 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
   // Never destroyed: threads of the program may be in it while the process ends.
   the_engine = new Engine(*host);
   pthread_atfork([] { engine().before_fork(); }, [] { engine().after_fork_in_parent(); },
-                 [] { engine().after_fork_in_child(); });
+                 [] { engine().after_fork_in_child(false); });
   return &interpose_api();
 }

@@ -56,6 +56,8 @@ class Engine {
   /// closes the low one; -1 with errno.
   int move_up(int fd);
   int copy_up(int fd);
+  /// The same for several, which is cheaper; as copy_to_private_numbers().
+  bool copy_up(const int* from, int* to, int count, bool* scarce);
   void close_private(int fd);
 
   /// Gives the connection back to the pool when nothing is left to do with it.
@@ -66,6 +68,11 @@ class Engine {
 
   /// The process is about to change its user: whatever it needs of the session is opened now.
   void keep_rights();
+  /// The process shuts itself in: the same, and the service thread runs. `filtered`: the calling thread, and those that it
+  /// begins, may make few system calls from now on (seccomp(2)).
+  void get_ready(bool filtered);
+  /// Whether what the engine does for the program's threads is done by its own.
+  bool is_filtered() const { return filtered_.load(std::memory_order_relaxed); }
 
   /// True in the process that the engine works for; false in the child of a vfork().
   bool owns_process() const;
@@ -73,7 +80,8 @@ class Engine {
 
   void before_fork();
   void after_fork_in_parent();
-  void after_fork_in_child();
+  /// `shares_descriptors`: with its parent, which goes on using the engine's (clone(2), CLONE_FILES).
+  void after_fork_in_child(bool shares_descriptors);
 
  private:
   void begin_tls();
@@ -85,6 +93,7 @@ class Engine {
   std::atomic<bool> tls_begun_ = false;
   TlsSupport tls_;
   bool off_ = false;
+  std::atomic<bool> filtered_ = false;
   std::atomic<pid_t> process_;
 };
 

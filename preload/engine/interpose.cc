@@ -2,10 +2,15 @@
 // and asks. No exception leaves this file.
 #include "preload/engine/interpose.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <exception>
+#include <optional>
 
 #include "preload/engine/connection/connect.h"
 #include "preload/engine/connection/names.h"
@@ -13,6 +18,7 @@
 #include "preload/engine/program_api.h"
 #include "preload/engine/trust/bundles.h"
 #include "preload/engine/trust/gnutls.h"
+#include "preload/heap/heap.h"
 #include "store/log.h"
 
 namespace cassette {
@@ -32,17 +38,43 @@ class Found {
   }
   explicit operator bool() const { return connection_ != nullptr; }
   Connection* operator->() { return connection_; }
+  Connection& operator*() { return *connection_; }
+  /// Nothing is left of it; it is not to be used any more.
+  void retire() { engine().retire_if_finished(connection_, std::move(lock_)); }
 
  private:
   Connection* connection_;
   std::unique_lock<std::mutex> lock_;
 };
 
+/// What the engine does for a thread that may make few system calls is done by its own thread.
+template <typename Body>
+auto in_free_thread(Body& body) -> decltype(body()) {
+  if (__builtin_expect(!engine().is_filtered(), 1)) return body();
+  struct Call {
+    Body& body;
+    std::optional<decltype(body())> result;
+    std::exception_ptr problem;
+  } call{body, std::nullopt, nullptr};
+  engine().service.call(
+      [](void* argument) {
+        auto& call = *static_cast<Call*>(argument);
+        try {
+          call.result = call.body();
+        } catch (...) {
+          call.problem = std::current_exception();
+        }
+      },
+      &call);
+  if (call.problem) std::rethrow_exception(call.problem);
+  return *call.result;
+}
+
 /// Runs `body`; an exception (no memory) becomes -1 with ENOMEM.
 template <typename Body>
 auto guarded(Body body) noexcept -> decltype(body()) {
   try {
-    return body();
+    return in_free_thread(body);
   } catch (const std::exception& problem) {
     log(LogLevel::kError, std::string("out of order: ") + problem.what());
     errno = ENOMEM;
@@ -70,41 +102,86 @@ ssize_t interpose_send_failed(std::uintptr_t owner, int fd, ssize_t sent) {
 }
 
 void interpose_closed(std::uintptr_t owner) {
-  auto* connection = reinterpret_cast<Connection*>(owner);
-  std::unique_lock lock(connection->mutex);
-  if (!connection->live()) return;
-  connection->descriptor_closed();
-  engine().retire_if_finished(connection, std::move(lock));
+  guarded([owner] {
+    auto* connection = reinterpret_cast<Connection*>(owner);
+    std::unique_lock lock(connection->mutex);
+    if (!connection->live()) return 0;
+    connection->descriptor_closed();
+    engine().retire_if_finished(connection, std::move(lock));
+    return 0;
+  });
 }
 
-int interpose_connect(int fd, const sockaddr* address, socklen_t length) {
-  return guarded([&] { return connect_socket(fd, address, length); });
+/// As guarded(), for the steps of a connect.
+template <typename Body>
+ConnectStep guarded_step(ConnectPlan* plan, Body body) noexcept {
+  const int result = guarded([&] { return static_cast<int>(body()); });
+  if (result >= 0) return static_cast<ConnectStep>(result);
+  plan->result = -1;
+  plan->error = ENOMEM;
+  return ConnectStep::kAnswered;
 }
 
-int interpose_connect_bypassed(int fd, const sockaddr* address, socklen_t length) {
-  return guarded([&] { return connect_bypassed(fd, address, length); });
+ConnectStep interpose_plan_connect(int fd, const sockaddr* address, socklen_t length,
+                                   ConnectPlan* plan) {
+  return guarded_step(plan, [&] { return plan_connect(fd, address, length, plan); });
+}
+
+int interpose_connected(int fd, ConnectPlan* plan, int result, int error) {
+  plan->error = ENOMEM;
+  return guarded([&] { return connected(fd, plan, result, error); });
+}
+
+ConnectStep interpose_plan_bypassed(const sockaddr* address, socklen_t length, ConnectPlan* plan) {
+  return guarded_step(plan, [&] { return plan_bypassed(address, length, plan); });
 }
 
 int interpose_refuses_datagrams(const sockaddr* address, socklen_t length) {
   return guarded([&] { return refuses_datagrams(address, length) ? 1 : 0; });
 }
 
-/// connect(2) on a socket that is connected, or on its way: what TCP answers.
-int interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr* address, socklen_t) {
-  Found connection(owner, fd);
-  if (!connection) return kPassThrough;
-  if (address->sa_family == AF_UNSPEC) return 0;
-  if (int error = connection->take_error()) {
-    errno = error;
-  } else if (connection->upstream() == Connection::Upstream::kConnecting) {
-    errno = EALREADY;
-  } else if (!connection->connect_reported) {
-    connection->connect_reported = true;
-    return 0;
-  } else {
-    errno = EISCONN;
-  }
-  return -1;
+/// connect(2) on a socket that is connected, or on its way, or was: what TCP answers (inet_stream_connect() of the kernel).
+ConnectStep interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr* address,
+                                    ConnectPlan* plan) {
+  return guarded_step(plan, [&] {
+    plan->result = -1;
+    Found connection(owner, fd);
+    if (!connection) return ConnectStep::kAgain;
+    if (address->sa_family == AF_UNSPEC) {
+      const bool dissolved = connection->dissolve(fd);
+      plan->result = dissolved ? 0 : -1;
+      if (dissolved) {
+        connection.retire();
+      } else {
+        plan->error = errno;
+      }
+      return ConnectStep::kAnswered;
+    }
+    connection->catch_up();
+    if (connection->upstream() == Connection::Upstream::kConnecting) {
+      const int flags = ::fcntl(fd, F_GETFL);
+      plan->error = EALREADY;
+      if (flags < 0 || (flags & O_NONBLOCK) != 0) return ConnectStep::kAnswered;
+      plan->word = &connection->settled;
+      plan->waiters = &connection->waiters;
+      plan->value = connection->settled.load();
+      return ConnectStep::kWait;
+    }
+    const int error = connection->take_error();
+    if (connection->connect_failed()) {
+      // Told once, and the next one tries again. Who has asked for SO_ERROR meanwhile was told that.
+      plan->error = error != 0 ? error : ECONNABORTED;
+      if (connection->dissolve(fd)) connection.retire();
+    } else if (error != 0) {
+      plan->error = error;
+    } else if (!connection->connect_reported) {
+      connection->connect_reported = true;
+      plan->result = 0;
+    } else {
+      plan->error = EISCONN;
+    }
+    return ConnectStep::kAnswered;
+  });
 }
 
 int interpose_getpeername(std::uintptr_t owner, int fd, sockaddr* address, socklen_t* length) {
@@ -137,6 +214,10 @@ bool is_of_the_original(int level, int name) {
     case SO_DONTROUTE:
     case SO_KEEPALIVE:
     case SO_LINGER:
+    case SO_PASSCRED:
+    case SO_PEERCRED:
+    case SO_PEERGROUPS:
+    case SO_PEERSEC:
     case SO_PRIORITY:
     case SO_PROTOCOL:
     case SO_RCVBUF:
@@ -149,6 +230,23 @@ bool is_of_the_original(int level, int name) {
   }
 }
 
+/// Bytes, of a connection to nobody: its original is not connected, and would know nothing, or the least. As of loopback, or of
+/// Ethernet with timestamps.
+std::optional<int> size_of_path(const Connection& connection, int level, int name) {
+  if (connection.upstream() >= Connection::Upstream::kConnected) return std::nullopt;
+  const bool near = connection.peer().is_loopback();
+  if (level == IPPROTO_IP && name == IP_MTU) return near ? 65535 : 1500;
+  if (level == IPPROTO_IPV6 && name == IPV6_MTU) return near ? 65536 : 1500;
+  if (level == IPPROTO_TCP && name == TCP_MAXSEG) return near ? 32741 : 1448;
+  return std::nullopt;
+}
+
+int tell(int number, void* value, socklen_t* length) {
+  *length = std::min<socklen_t>(*length, sizeof number);
+  std::memcpy(value, &number, *length);
+  return 0;
+}
+
 int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void* value,
                          socklen_t* length) {
   Found connection(owner, fd);
@@ -158,12 +256,18 @@ int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void
     int error = connection->take_error();
     if (error == 0) return kPassThrough;
     // The kernel has its own idea of what went wrong (ECONNRESET): taken, and forgotten.
-    engine().real.getsockopt(fd, level, name, value, length);
+    ::getsockopt(fd, level, name, value, length);
     *static_cast<int*>(value) = error;
     return 0;
   }
-  if (!is_of_the_original(level, name) || connection->original() < 0) return kPassThrough;
-  int result = engine().real.getsockopt(connection->original(), level, name, value, length);
+  if (!is_of_the_original(level, name)) return kPassThrough;
+  if (value == nullptr || length == nullptr) return kPassThrough;
+  if (std::optional<int> size = size_of_path(*connection, level, name))
+    return tell(*size, value, length);
+  if (connection->original() < 0) {
+    return connection->kept_options().get(level, name, value, length) ? 0 : kPassThrough;
+  }
+  int result = ::getsockopt(connection->original(), level, name, value, length);
   if (result == 0 && level == IPPROTO_TCP && name == TCP_INFO && *length > 0) {
     static_cast<unsigned char*>(value)[0] = TCP_ESTABLISHED;  // tcpi_state
   }
@@ -173,10 +277,11 @@ int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void
 int interpose_setsockopt(std::uintptr_t owner, int fd, int level, int name, const void* value,
                          socklen_t length) {
   Found connection(owner, fd);
-  if (!connection || connection->original() < 0 || !is_of_the_original(level, name)) {
-    return kPassThrough;
+  if (!connection || !is_of_the_original(level, name)) return kPassThrough;
+  if (connection->original() < 0) {
+    return connection->kept_options().set(connection->peer().family(), level, name, value, length);
   }
-  int result = engine().real.setsockopt(connection->original(), level, name, value, length);
+  int result = ::setsockopt(connection->original(), level, name, value, length);
   const bool both = level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
   if (!both || result != 0) return result;
   // The pair has a ballast that fills it, until the connection stands.
@@ -202,6 +307,12 @@ int interpose_getaddrinfo(const char* node, const char* service, const addrinfo*
   return guarded_name(EAI_MEMORY, [&] { return engine_getaddrinfo(node, service, hints, result); });
 }
 
+int interpose_getaddrinfo_asked(const char* node, const char* service, const addrinfo* hints,
+                                addrinfo** result, int status) {
+  return guarded_name(
+      status, [&] { return engine_getaddrinfo_asked(node, service, hints, result, status); });
+}
+
 int interpose_getnameinfo(const sockaddr* address, socklen_t length, char* host,
                           socklen_t host_size, char* service, socklen_t service_size, int flags) {
   return guarded_name(EAI_MEMORY, [&] {
@@ -214,6 +325,17 @@ int interpose_gethostbyname_r(const char* name, int family, hostent* entry, char
   return guarded_name(ENOMEM, [&] {
     return engine_gethostbyname_r(name, family, entry, buffer, size, result, h_error);
   });
+}
+
+void interpose_gethostbyname_asked(const char* name, const hostent* found, int h_error) {
+  guarded([&] {
+    engine_gethostbyname_asked(name, found, h_error);
+    return 0;
+  });
+}
+
+int interpose_refuses_query(const char* name) {
+  return guarded([&] { return refuses_query(name) ? 1 : 0; });
 }
 
 int interpose_gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* entry,
@@ -252,6 +374,29 @@ void interpose_keep_rights() {
   });
 }
 
+void interpose_get_ready(bool filtered) {
+  guarded([filtered] {
+    engine().get_ready(filtered);
+    return 0;
+  });
+}
+
+// The engine allocates in between: as with handlers of pthread_atfork(3), the heap is locked last.
+void interpose_before_fork() {
+  engine().before_fork();
+  lock_heap_to_fork();
+}
+
+void interpose_after_fork_in_parent() {
+  unlock_heap_after_fork();
+  engine().after_fork_in_parent();
+}
+
+void interpose_after_fork_in_child(bool shares_descriptors) {
+  unlock_heap_after_fork();
+  engine().after_fork_in_child(shares_descriptors);
+}
+
 void interpose_leave(bool ended_well) {
   guarded([ended_well] {
     engine().leave(ended_well);
@@ -264,8 +409,9 @@ void interpose_leave(bool ended_well) {
 const EngineApi& interpose_api() {
   static constexpr EngineApi kApi = {
       .version = kEngineVersion,
-      .connect = interpose_connect,
-      .connect_bypassed = interpose_connect_bypassed,
+      .plan_connect = interpose_plan_connect,
+      .connected = interpose_connected,
+      .plan_bypassed = interpose_plan_bypassed,
       .refuses_datagrams = interpose_refuses_datagrams,
       .connect_again = interpose_connect_again,
       .send = interpose_send,
@@ -276,14 +422,23 @@ const EngineApi& interpose_api() {
       .getsockopt = interpose_getsockopt,
       .setsockopt = interpose_setsockopt,
       .getaddrinfo = interpose_getaddrinfo,
+      .getaddrinfo_asked = interpose_getaddrinfo_asked,
       .getnameinfo = interpose_getnameinfo,
       .gethostbyname_r = interpose_gethostbyname_r,
+      .gethostbyname_asked = interpose_gethostbyname_asked,
+      .refuses_query = interpose_refuses_query,
       .gethostbyaddr_r = interpose_gethostbyaddr_r,
       .merge_bundle = interpose_merge_bundle,
       .trust_in_gnutls = interpose_trust_in_gnutls,
       .main_thread_ends = [] { engine().service.nudge(); },
       .open_cassette = interpose_open_cassette,
       .keep_rights = interpose_keep_rights,
+      .get_ready = interpose_get_ready,
+      .before_fork = interpose_before_fork,
+      .after_fork_in_parent = interpose_after_fork_in_parent,
+      .after_fork_in_child = interpose_after_fork_in_child,
+      .step_aside = [] { return engine().service.step_aside(); },
+      .step_back = [] { engine().service.step_back(); },
       .leave = interpose_leave,
       .program = &kProgramApi,
   };

@@ -77,15 +77,11 @@ void unlock() {
 // False when a signal handler forks that interrupted who holds the lock. Under the lock.
 bool locked_for_fork = false;
 
-void after_fork() {
-  if (locked_for_fork) unlock();
-}
-
 Pools& ready_pools() {
   if (pools == nullptr) {
     pools = new (pools_memory) Pools();
     // The first to be registered is the last to be asked before a fork(): the engine's own handlers allocate.
-    pthread_atfork([] { locked_for_fork = lock(); }, after_fork, after_fork);
+    pthread_atfork(lock_heap_to_fork, unlock_heap_after_fork, unlock_heap_after_fork);
   }
   return *pools;
 }
@@ -132,6 +128,12 @@ void release(void* block) {
 }
 
 }  // namespace
+
+void lock_heap_to_fork() { locked_for_fork = lock(); }
+
+void unlock_heap_after_fork() {
+  if (locked_for_fork) unlock();
+}
 
 const HeapApi kHeap = {allocate, release};
 

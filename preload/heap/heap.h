@@ -58,6 +58,10 @@ struct HeapApi {
 
 extern const HeapApi kHeap;
 
+/// Around a fork that runs no handlers of pthread_atfork(3), in the process that makes it; the second one in its child too.
+void lock_heap_to_fork();
+void unlock_heap_after_fork();
+
 /// The program's functions for what is of its malloc(), as it would call them.
 struct ProgramHeap {
   void (*release)(void* block);

@@ -1,28 +1,57 @@
 // Hooks of the life of descriptors: what a program closes and duplicates. They keep the table close
 // to the truth and the engine's own descriptors out of reach; that an entry can be stale all the same
 // (closes inside libc, exec, SCM_RIGHTS) is met by the identity check in the engine.
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <climits>
 #include <cstdarg>
 
 #include "preload/hooks/library.h"
+#include "preload/hooks/threads.h"
 
 namespace cassette {
 namespace {
 
 using Owner = DescriptorTable::Owner;
 
+/// Around the real call that takes a number away, which the swap must not see as one of its own (swap.cc of the engine). As in the
+/// engine nobody leaves it by a jump: the count would stay.
+class Change {
+ public:
+  explicit Change(int fd) : fd_(fd) {
+    if (inside_engine || !descriptors.knows(fd)) return;
+    call_ = enter_engine();
+    counted_ = descriptors.begin_change(fd);
+    if (!counted_) exit_engine(call_);
+  }
+  void end() {
+    if (!counted_) return;
+    descriptors.end_change(fd_);
+    exit_engine(call_);
+  }
+
+ private:
+  int fd_;
+  bool counted_ = false;
+  EngineCall call_{};
+};
+
+int close_number(decltype(&::close) next, int fd) {
+  if (!inside_engine && descriptors.knows(fd)) pthread_testcancel();  // as close() does
+  Change change(fd);
+  const int result = next(fd);
+  change.end();
+  return result;
+}
+
 int close_hook(decltype(&::close) next, int fd) {
   Owner owner = descriptors.owner(fd);
   if (__builtin_expect(owner == DescriptorTable::kNobody, 1) || inside_engine || !owns_table()) {
-    return next(fd);
+    return close_number(next, fd);
   }
   if (owner == DescriptorTable::kPrivate)
     return 0;  // the program believes it is closing a stray one
   descriptors.set_owner(fd, DescriptorTable::kNobody);
-  int result = next(fd);
+  int result = close_number(next, fd);
   int saved = errno;
   EngineCall call = enter_engine();
   engine()->closed(owner);
@@ -35,6 +64,7 @@ int close_hook(decltype(&::close) next, int fd) {
 void follow(int from, int to) {
   if (to < 0 || from == to || inside_engine) return;
   Owner owner = descriptors.owner(from);
+  if (owner == DescriptorTable::kNobody) descriptors.note_copy(from, to);
   if (__builtin_expect(
           owner > DescriptorTable::kPrivate || descriptors.owner(to) != DescriptorTable::kNobody,
           0) &&
@@ -66,13 +96,7 @@ int close_all_but_private(unsigned first, unsigned last, unsigned flags) {
 
 /// CLOSE_RANGE_UNSHARE means nothing to a program with one thread; beside ours it would part the two.
 unsigned without_unsharing(unsigned flags) {
-  struct stat tasks {};
-  // A directory's links: itself, its parent's entry, and a directory a thread.
-  constexpr nlink_t kMineAndOurs = 2 + 2;
-  if ((flags & CLOSE_RANGE_UNSHARE) != 0 && stat("/proc/self/task", &tasks) == 0 &&
-      tasks.st_nlink <= kMineAndOurs) {
-    flags &= ~CLOSE_RANGE_UNSHARE;
-  }
+  if ((flags & CLOSE_RANGE_UNSHARE) != 0 && is_alone_beside_ours()) flags &= ~CLOSE_RANGE_UNSHARE;
   return flags;
 }
 
@@ -104,7 +128,9 @@ int dup2(int from, int to) noexcept {
     errno = EBUSY;
     return -1;
   }
+  Change change(to);
   int result = real().dup2(from, to);
+  change.end();
   if (result >= 0) follow(from, to);
   return result;
 }
@@ -116,7 +142,9 @@ int dup3(int from, int to, int flags) noexcept {
     errno = EBUSY;
     return -1;
   }
+  Change change(to);
   int result = real().dup3(from, to, flags);
+  change.end();
   if (result >= 0) follow(from, to);
   return result;
 }
@@ -147,7 +175,12 @@ int close_range(unsigned first, unsigned last, int flags) noexcept {
       !owns_table()) {
     return real().close_range(first, last, flags);
   }
-  return close_all_but_private(first, last, without_unsharing(static_cast<unsigned>(flags)));
+  EngineCall call = enter_engine();
+  descriptors.begin_changes();
+  int result = close_all_but_private(first, last, without_unsharing(static_cast<unsigned>(flags)));
+  descriptors.end_changes();
+  exit_engine(call);
+  return result;
 }
 
 void closefrom(int first) noexcept {
@@ -156,7 +189,11 @@ void closefrom(int first) noexcept {
   if (plain && real().closefrom != nullptr) {
     real().closefrom(first);
   } else {
+    EngineCall call = enter_engine();
+    descriptors.begin_changes();
     close_all_but_private(from, UINT_MAX, 0);
+    descriptors.end_changes();
+    exit_engine(call);
   }
 }
 

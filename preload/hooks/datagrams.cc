@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "preload/hooks/library.h"
+#include "preload/hooks/resolver.h"
 
 namespace cassette {
 
@@ -25,17 +26,19 @@ bool is_watched(const void* address, socklen_t length) {
 }  // namespace
 
 bool refuses_datagrams(int fd, const void* address, socklen_t length) {
-  if (__builtin_expect(!is_watched(address, length), 1) || inside_engine || bypass_depth > 0)
+  if (__builtin_expect(!is_watched(address, length), 1) || inside_engine || bypass_depth > 0 ||
+      ResolverCall::is_running())
     return false;
   ensure_started();
   int type = 0;
   socklen_t size = sizeof type;
   int saved = errno;
-  if (!library_active() || real().getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
-      type != SOCK_DGRAM) {
-    errno = saved;
-    return false;
-  }
+  if (!library_active()) return false;
+  // Where it cannot be told (a filter of system calls forbids it) these may be datagrams.
+  const bool known = real().getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+  const bool passes = known ? type != SOCK_DGRAM : errno == EBADF || errno == ENOTSOCK;
+  errno = saved;
+  if (passes) return false;
   const EngineApi* api = engine();
   bool refused = true;  // without an engine nothing goes out
   if (api != nullptr) {

@@ -26,7 +26,7 @@
 
 namespace cassette {
 
-thread_local bool inside_engine;
+thread_local bool is_engine_thread;
 // Of the fork() that the calling thread is in.
 thread_local bool forks_outside_engine;
 
@@ -145,11 +145,8 @@ void begin_messages() {
 void start() {
   int saved = errno;
   use_standard_error(StandardError::now());
-  own_process.store(getpid(), std::memory_order_relaxed);
-  pthread_atfork(nullptr, nullptr, [] {
-    own_process.store(getpid(), std::memory_order_relaxed);
-    main_thread_ended.store(false, std::memory_order_relaxed);
-  });
+  process_begins();
+  pthread_atfork(nullptr, nullptr, process_begins);
   // exit(3) tells its status to nobody else. Registered before main(), hence called behind the destructors of all
   // libraries, ours included.
   auto ends = [](int status, void*) {
@@ -177,19 +174,22 @@ HostApi host = {
     [](int fd, std::uintptr_t owner) { return descriptors.set_owner(fd, owner); },
     [](int fd) { return descriptors.owner(fd); },
     [](int fd) { return descriptors.epoll_of(fd); },
-    [] {  // the child of a fork begins with nothing
-      descriptors.clear();
+    [](int fd, int from) { return descriptors.next_copy(fd, from); },
+    [](bool but_private) {  // the child of a fork begins with nothing
+      descriptors.clear(but_private);
       table_owner.store(getpid(), std::memory_order_relaxed);
     },
-    [] { inside_engine = true; },
-    [] { inside_engine = false; },
+    [](int fd) { return descriptors.hold(fd); },
+    [](int fd, std::uintptr_t owner) { descriptors.free(fd, owner); },
+    [] { is_engine_thread = inside_engine = true; },
+    [] { is_engine_thread = inside_engine = false; },
     [] {
       forks_outside_engine = !inside_engine;
       inside_engine = true;
       return forks_outside_engine;
     },
     [] { return forks_outside_engine; },
-    [] { inside_engine = !forks_outside_engine; },
+    [] { leave_engine(!forks_outside_engine); },
     [] { return main_thread_ended.load(std::memory_order_acquire); },
     start_environment,
     put_variable,
@@ -278,7 +278,7 @@ void load_engine_with_room() {
     begun = pthread_create(
                 &thread, nullptr,
                 [](void*) -> void* {
-                  inside_engine = true;
+                  is_engine_thread = inside_engine = true;
                   load_engine();
                   const EngineApi* api = engine_api.load(std::memory_order_acquire);
                   if (api != nullptr) api->open_cassette();
@@ -306,6 +306,8 @@ __attribute__((constructor)) void library_begins(int count, char** arguments, ch
   given_count = count;
   given_arguments = arguments;
   ensure_started();
+  const char* early = start_environment(kEarlyVariable);
+  if (early != nullptr && flag_is_on(early)) get_ready();
 }
 
 __attribute__((destructor)) void library_ends() {
@@ -319,6 +321,11 @@ void ensure_started() {
   pthread_once(&start_once, start);
 }
 
+void process_begins() {
+  own_process.store(getpid(), std::memory_order_relaxed);
+  main_thread_ended.store(false, std::memory_order_relaxed);
+}
+
 bool owns_table() { return table_owner.load(std::memory_order_relaxed) == getpid(); }
 
 bool is_own_process() { return own_process.load(std::memory_order_relaxed) == getpid(); }
@@ -328,6 +335,7 @@ bool library_active() { return active.load(std::memory_order_acquire); }
 const EngineApi* engine() {
   const EngineApi* api = engine_api.load(std::memory_order_acquire);
   if (__builtin_expect(api == nullptr, 0)) {
+    put_first_handlers();
     EngineCall call = enter_engine();
     pthread_once(&engine_once, load_engine_with_room);
     exit_engine(call);
@@ -336,9 +344,24 @@ const EngineApi* engine() {
   return api;
 }
 
+const EngineApi* loaded_engine() { return engine_api.load(std::memory_order_acquire); }
+
+void get_ready(bool filtered) {
+  ensure_started();
+  if (inside_engine || !library_active() || !is_own_process()) return;
+  int saved = errno;
+  descriptors.make_room(0);
+  if (const EngineApi* api = engine()) {
+    EngineCall call = enter_engine();
+    api->get_ready(filtered);
+    exit_engine(call);
+  }
+  errno = saved;
+}
+
 void main_thread_ends() {
   main_thread_ended.store(true, std::memory_order_release);
-  const EngineApi* api = engine_api.load(std::memory_order_acquire);
+  const EngineApi* api = loaded_engine();
   if (api != nullptr) api->main_thread_ends();
 }
 
@@ -349,7 +372,7 @@ void note_exit_status(int status) {
 void leave_session() {
   if (!library_active()) return;
   int saved = errno;
-  const EngineApi* api = engine_api.load(std::memory_order_acquire);
+  const EngineApi* api = loaded_engine();
   if (api == nullptr && session_exists()) api = engine();
   if (api != nullptr && !inside_engine) {
     EngineCall call = enter_engine();

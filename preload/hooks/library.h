@@ -6,17 +6,18 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <cstddef>
 
 #include "preload/engine_api.h"
 #include "preload/hooks/descriptors.h"
 #include "preload/hooks/real.h"
+#include "preload/hooks/signals.h"
 
 namespace cassette {
 
-/// True while the calling thread is in the engine: whatever it calls there (NSS modules, its own
-/// files, a signal handler that interrupted it) goes to libc.
-extern thread_local bool inside_engine;
+/// The calling thread is one of ours.
+extern thread_local bool is_engine_thread;
 
 /// How often the calling thread has begun to bypass the library (cassette.h).
 extern thread_local unsigned bypass_depth;
@@ -48,20 +49,34 @@ bool owns_table();
 /// False in the child of a vfork(), and wherever else a process has our memory and is not ours.
 bool is_own_process();
 
-/// Bookends of a call into the engine. The engine holds locks and C++ frames: a thread is not
-/// cancelled inside it. No destructor, because hooks are cancellation points themselves.
+/// This process is the child of a fork, with memory of its own.
+void process_begins();
+
+/// The engine, if it is loaded.
+const EngineApi* loaded_engine();
+
+/// Before the program shuts itself in (chroot, seccomp, limits): loads the engine, and has it open and begin what cannot be
+/// had later. `filtered` as in engine_api.h. Keeps errno.
+void get_ready(bool filtered = false);
+
+/// Bookends of a call into the engine. The engine holds locks and C++ frames: a thread is not cancelled inside it, nor
+/// interrupted by a handler that may not come back. No destructor, because hooks are cancellation points themselves.
+///
+/// Nothing that may block is called in between: the program could not be interrupted there.
 struct EngineCall {
   int cancel_state;
+  bool was_inside;
 };
 inline EngineCall enter_engine() {
-  EngineCall call{};
+  EngineCall call{PTHREAD_CANCEL_ENABLE, inside_engine};
+  inside_engine = true;  // first: what comes behind it cannot be left half done
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call.cancel_state);
-  inside_engine = true;
   return call;
 }
 inline void exit_engine(EngineCall call) {
-  inside_engine = false;
   pthread_setcancelstate(call.cancel_state, nullptr);
+  leave_engine(call.was_inside);
 }
 
 /// True for a descriptor with a connection of ours behind it, unless the engine itself is asking.

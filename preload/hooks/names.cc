@@ -1,11 +1,13 @@
 // Hooks of name resolution. With no network there is no DNS: the engine answers for hosts that may be
-// replayed, and remembers which name an address stands for.
+// replayed, and remembers which name an address stands for. The real resolver takes its time: it is asked here, outside the
+// engine, where the program can be interrupted.
 #include <netinet/in.h>
 
 #include <cerrno>
 #include <cstdlib>
 
 #include "preload/hooks/library.h"
+#include "preload/hooks/resolver.h"
 
 namespace cassette {
 namespace {
@@ -50,6 +52,26 @@ int ask_growing(Ask ask) {
   return status;
 }
 
+/// gethostbyname2_r(), with the engine's answer or the resolver's. kPassThrough as the engine's.
+int by_name_r(const EngineApi& api, const char* name, int family, hostent* entry, char* buffer,
+              std::size_t size, hostent** result, int* h_error) {
+  EngineCall call = enter_engine();
+  int status = api.gethostbyname_r(name, family, entry, buffer, size, result, h_error);
+  exit_engine(call);
+  if (status != kAskResolver) return status;
+  {
+    const ResolverCall marked;
+    status = real().gethostbyname2_r(name, family, entry, buffer, size, result, h_error);
+  }
+  if (status != 0) return status;
+  const int saved = errno;
+  call = enter_engine();
+  api.gethostbyname_asked(name, *result, *h_error);
+  exit_engine(call);
+  errno = saved;
+  return 0;
+}
+
 hostent* by_name(const char* name, int family, bool* passed) {
   bool refuse;
   const EngineApi* api = asked_engine(&refuse);
@@ -57,12 +79,10 @@ hostent* by_name(const char* name, int family, bool* passed) {
   if (refuse) h_errno = NO_RECOVERY;
   if (api == nullptr) return nullptr;
   hostent* result = nullptr;
-  EngineCall call = enter_engine();
   int status = ask_growing([&](HostBuffer& buffer) {
-    return api->gethostbyname_r(name, family, &buffer.entry, buffer.space, buffer.size, &result,
-                                &h_errno);
+    return by_name_r(*api, name, family, &buffer.entry, buffer.space, buffer.size, &result,
+                     &h_errno);
   });
-  exit_engine(call);
   *passed = status == kPassThrough;
   return result;
 }
@@ -83,7 +103,19 @@ int getaddrinfo(const char* node, const char* service, const addrinfo* hints, ad
     EngineCall call = enter_engine();
     int status = api->getaddrinfo(node, service, hints, result);
     exit_engine(call);
-    // Every EAI code is negative too: the engine marks "not mine" by the one number that is none.
+    // Every EAI code is negative too: the engine marks "not mine" by numbers that are none.
+    if (status == kAskResolver) {
+      {
+        const ResolverCall marked;
+        status = real().getaddrinfo(node, service, hints, result);
+      }
+      const int saved = errno;
+      call = enter_engine();
+      status = api->getaddrinfo_asked(node, service, hints, result, status);
+      exit_engine(call);
+      errno = saved;
+      return status;
+    }
     if (status != kNotOurName) return status;
   }
   return real().getaddrinfo(node, service, hints, result);
@@ -124,9 +156,7 @@ int gethostbyname2_r(const char* name, int family, hostent* entry, char* buffer,
     return EAGAIN;
   }
   if (api != nullptr) {
-    EngineCall call = enter_engine();
-    int status = api->gethostbyname_r(name, family, entry, buffer, size, result, h_error);
-    exit_engine(call);
+    const int status = by_name_r(*api, name, family, entry, buffer, size, result, h_error);
     if (status != kPassThrough) return status;
   }
   return real().gethostbyname2_r(name, family, entry, buffer, size, result, h_error);

@@ -27,12 +27,15 @@ void* find(const char* name, Need need) {
 
 void resolve_real() {
   int saved = errno;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #define HOOK(name, need) \
   real_functions.name = reinterpret_cast<decltype(&::name)>(find(#name, need));
 #define API(name)
 #include "preload/hooks/hooks.def"
 #undef HOOK
 #undef API
+#pragma GCC diagnostic pop
   real_resolved.store(true, std::memory_order_release);
   errno = saved;
 }

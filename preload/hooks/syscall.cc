@@ -1,10 +1,20 @@
 // syscall(2): what a program asks of the kernel by number and a hook stands in front of goes by that hook. Everything
 // else passes, with whatever arguments there are. Data needs no look: it is found in the socket (see Connection).
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+
 #include <cerrno>
 #include <cstdarg>
 
+#include "preload/hooks/fork.h"
 #include "preload/hooks/library.h"
+#include "preload/hooks/shutting_in.h"
+
 #include "store/kernel.h"
+
+#ifndef SYS_landlock_restrict_self  // newer than glibc 2.31's headers
+#define SYS_landlock_restrict_self 446
+#endif
 
 namespace cassette {
 namespace {
@@ -92,8 +102,31 @@ bool by_hook(long number, const long (&a)[6], long* result) {
       *result = execveat(fd, pointer<const char*>(a[1]), pointer<char* const*>(a[2]),
                          pointer<char* const*>(a[3]), static_cast<int>(a[4]));
       return true;
-    default:
+    case SYS_unshare:
+      *result = unshare(static_cast<int>(a[0]));
+      return true;
+    case SYS_setns:
+      *result = setns(fd, static_cast<int>(a[1]));
+      return true;
+    case SYS_prctl:
+      *result = prctl(static_cast<int>(a[0]), a[1], a[2], a[3], a[4]);
+      return true;
+    case SYS_setrlimit:
+    case SYS_prlimit64: {
+      const bool with_process = number == SYS_prlimit64;
+      if (!with_process || a[0] == 0 || a[0] == getpid())
+        about_to_limit(static_cast<int>(a[with_process]),
+                       pointer<const rlimit64*>(a[1 + with_process]));
       return false;
+    }
+    case SYS_seccomp:
+      if (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER) get_ready(true);
+      return false;
+    case SYS_landlock_restrict_self:
+      get_ready();
+      return false;
+    default:
+      return fork_by_number(number, a, result);
   }
 }
 

@@ -58,6 +58,8 @@ inline constexpr char kFieldNamesAllowed[] =
     "a list of names without blanks and with commas between them, which are added to the default ones; -NAME takes one "
     "of those away, = before the first name makes it the whole list";
 
+inline constexpr char kEarlyVariable[] = "CASSETTE_EARLY";
+
 inline constexpr SettingName kSettings[] = {
     {"CASSETTE", "cassette", 'c', "cassette", SettingKind::kPaths, "PATH[,OLD...]", nullptr,
      "a path, or several with commas between them",
@@ -143,6 +145,11 @@ inline constexpr SettingName kSettings[] = {
     {"CASSETTE_TLS_CLIENT_KEY", "tls-client-key", '\0', "tls_client_key", SettingKind::kHostPath,
      "FILE", nullptr, kHostPathAllowed,
      "Its private key, in PEM and without a passphrase (default: in the certificate's file)."},
+    // The library asks for it before the configuration file is read, hence no key.
+    {kEarlyVariable, "early", '\0', nullptr, SettingKind::kFlag, nullptr, nullptr,
+     "1, 0, true, false, yes, no, on, off",
+     "Loads and opens everything at the program's start, for programs that shut themselves in before their first connection "
+     "(default: with the first connection)."},
     {"CASSETTE_LOG", "log", '\0', "log", SettingKind::kLog, "LEVEL[:FILE]",
      "off error warn info debug", "off, error, warn, info or debug, and perhaps :FILE behind it",
      "How much is told, and where (default: warn, to stderr)."},
@@ -160,6 +167,12 @@ inline const SettingName* find_setting(const char* environment) {
     if (std::strcmp(setting.environment, environment) == 0) return &setting;
   }
   return nullptr;
+}
+
+/// Of a value that SettingKind::kFlag allows.
+inline bool flag_is_on(const char* value) {
+  return value[0] == '1' || strcasecmp(value, "true") == 0 || strcasecmp(value, "yes") == 0 ||
+         strcasecmp(value, "on") == 0;
 }
 
 namespace setting_names_detail {

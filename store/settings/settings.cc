@@ -98,10 +98,7 @@ std::string_view word_at(const char* environment, int index) {
   return words.substr(0, words.find(' '));
 }
 
-bool flag_of(const std::string& text) {
-  const std::string word = lower(text);
-  return word == "1" || word == "true" || word == "yes" || word == "on";
-}
+bool flag_of(const std::string& text) { return flag_is_on(text.c_str()); }
 
 template <typename Number>
 Number number_of(std::string_view text) {

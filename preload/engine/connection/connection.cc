@@ -2,14 +2,21 @@
 // urgent.cc, the ends in endings.cc.
 #include "preload/engine/connection/connection.h"
 
+#include <linux/futex.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 
 #include "preload/engine/clock.h"
+#include "preload/engine/connection/swap.h"
 #include "preload/engine/engine.h"
+#include "preload/pair_name.h"
 #include "store/log.h"
 
 namespace cassette {
@@ -36,11 +43,42 @@ void Connection::begin(Deck& deck, Conversation::Terms terms, const Sockets& soc
   engine_events_ = original_events_ = 0;
   patience_ = look_asked_ = alone_until_ = 0;
   pending_error_ = upstream_error_ = 0;
+  connect_failed_ = false;
   request_piece_ = answer_piece_ = kPiece;
   connect_reported = true;
+  options_.clear();
+  const bool needs_original = terms.policy != UpstreamPolicy::kNever;
   conversation_.emplace(deck, std::move(terms));
   fit_buffers(sockets_.program_fd);
+  name_pair();
+  if (sockets.scarce && !needs_original) drop_original();
   watch();
+}
+
+void Connection::drop_original() {
+  options_.read(sockets_.original, peer_.family());
+  engine().close_private(sockets_.original);
+  sockets_.original = -1;
+}
+
+/// Another cassette may want a server after all.
+bool Connection::ensure_original() {
+  if (sockets_.original >= 0) return true;
+  sockets_.original = engine().move_up(
+      ::socket(peer_.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+  if (sockets_.original < 0) return false;
+  options_.apply(sockets_.original);
+  read_in_line(sockets_.original);
+  return true;
+}
+
+/// For processes that get the program's end (pair_name.h). Where it cannot be done (a filter of system calls, another socket of
+/// that name) the pair stays without.
+void Connection::name_pair() {
+  const PairName name{peer_.address, local().address};
+  sockaddr_un address;
+  const socklen_t length = write_pair_name(sockets_.inode, name, &address);
+  ::bind(sockets_.engine_end, reinterpret_cast<const sockaddr*>(&address), length);
 }
 
 bool Connection::is(int fd) const {
@@ -88,6 +126,12 @@ void Connection::original_ready(std::uint32_t events) {
   flush();
 }
 
+void Connection::catch_up() {
+  pollfd socket{sockets_.original, POLLOUT, 0};
+  if (upstream_ != Upstream::kConnecting || poll(&socket, 1, 0) != 1) return;
+  original_ready(static_cast<std::uint32_t>(socket.revents));  // epoll's bits are poll's
+}
+
 int Connection::error_of_original() const {
   int error = 0;
   socklen_t length = sizeof error;
@@ -117,7 +161,9 @@ bool Connection::wants_connect() const {
 void Connection::connect_upstream(const std::optional<Endpoint>& address, int error) {
   if (upstream_ != Upstream::kResolving) return flush();  // let go meanwhile
   upstream_ = Upstream::kConnecting;
-  if (address) {
+  if (address && !ensure_original()) {
+    error = errno;
+  } else if (address) {
     int status = engine().real.connect(sockets_.original, address->get(), address->length);
     error = status == 0 ? 0 : errno;
     if (error == EINPROGRESS || error == EINTR) {
@@ -131,6 +177,7 @@ void Connection::connect_upstream(const std::optional<Endpoint>& address, int er
 
 void Connection::fail_connect(int error) {
   upstream_ = Upstream::kFinished;
+  connect_failed_ = true;
   conversation_->upstream_failed(error);
   flush();
 }
@@ -139,13 +186,23 @@ void Connection::finish_connect(int error) {
   // The program has not asked for what was tried for a greeting.
   if (error == 0 || !conversation_->awaits_greeting())
     engine().failures.connected(host_, peer_.port(), error);
+  tell_waiters();
   if (error == 0) {
     upstream_ = Upstream::kConnected;
+    local_ = {};  // the real one, from now on
     if (drop_ballast()) return fit_buffers(sockets_.program_fd);
     error = ECONNRESET;
   }
   upstream_ = Upstream::kFinished;
+  connect_failed_ = true;
   conversation_->upstream_failed(error);
+}
+
+/// They look at what came of it behind the lock.
+void Connection::tell_waiters() {
+  settled.fetch_add(1);
+  if (waiters.load() == 0) return;
+  engine().real.syscall(SYS_futex, &settled, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
 bool Connection::drop_ballast() {
@@ -204,7 +261,7 @@ const Endpoint& Connection::local() {
       // What the kernel would have chosen: the peer's own address on loopback, else one of ours.
       std::uint16_t port = local_.port();
       if (port == 0) port = static_cast<std::uint16_t>(32768 + sockets_.inode % 28232);
-      if (peer_.is_loopback()) local_ = peer_;
+      if (peer_.is_loopback() && local_.is_any()) local_ = peer_;
       local_.set_port(port);
     }
   }

@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -19,6 +20,7 @@
 #include <string_view>
 
 #include "preload/engine/connection/endpoint.h"
+#include "preload/engine/connection/kept_options.h"
 #include "preload/engine/conversation/conversation.h"
 
 namespace cassette {
@@ -45,6 +47,7 @@ class Connection {
     int original = -1;
     dev_t device = 0;  ///< identity of the program's end
     ino_t inode = 0;
+    bool scarce = false;      ///< the program has few numbers
     std::size_t ballast = 0;  ///< bytes that keep the program's end from being writable (swap.h)
   };
 
@@ -82,6 +85,8 @@ class Connection {
   /// The service thread: epoll says something about the engine end, or the original socket.
   void engine_end_ready(std::uint32_t events);
   void original_ready(std::uint32_t events);
+  /// For one that asks about a connect under way: it may have come to something that the service thread has not heard of.
+  void catch_up();
   /// deadline() has passed, or somebody wants the connection looked at.
   void look();
   /// Steady-clock nanoseconds; 0: nothing to wait for.
@@ -113,7 +118,9 @@ class Connection {
   const Endpoint& peer() const { return peer_; }
   const Endpoint& local();
   Upstream upstream() const { return upstream_; }
+  /// -1: it is not kept, but its options are.
   int original() const { return sockets_.original; }
+  KeptOptions& kept_options() { return options_; }
   const std::string& host() const { return host_; }
   /// The pending error (SO_ERROR), which is forgotten by being asked for.
   int take_error();
@@ -122,12 +129,26 @@ class Connection {
   bool is_closed() const { return sockets_.engine_end < 0 && !program_gone_; }
   /// First answer of a second connect(): 0 once, EISCONN from then on.
   bool connect_reported = true;
+  /// The connect that was under way has failed.
+  bool connect_failed() const { return connect_failed_; }
+  /// Counts the connects that were under way and came to something. Whoever waits for the next one (connect(2) on a blocking
+  /// socket) is one of `waiters`, and sleeps on the count; without the mutex, and without the connection, which may
+  /// be another one by then.
+  std::atomic<std::uint32_t> settled = 0;
+  std::atomic<std::uint32_t> waiters = 0;
+  /// connect(2) with AF_UNSPEC, or behind one that failed: the program's socket is connected to nothing any more, and stands at
+  /// `fd` again. False with errno. Other copies of the descriptor read the end.
+  bool dissolve(int fd);
 
  private:
   friend class ConnectionPool;
 
   // connection.cc
+  void name_pair();
+  void drop_original();
+  bool ensure_original();
   void finish_connect(int error);
+  void tell_waiters();
   int error_of_original() const;
   bool drop_ballast();
   void watch();
@@ -166,10 +187,12 @@ class Connection {
 
   std::optional<Conversation> conversation_;
   Sockets sockets_;
+  KeptOptions options_;  ///< of the original, once it is dropped
   Endpoint peer_;
   Endpoint local_;
   std::string host_;
   Upstream upstream_ = Upstream::kNone;
+  bool connect_failed_ = false;
   bool program_finished_ = false;  ///< end of file from the program
   bool program_gone_ = false;
   bool program_ended_ = false;  ///< our end of file to the program is sent

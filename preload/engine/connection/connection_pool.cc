@@ -50,8 +50,8 @@ void ConnectionPool::unlock() {
   mutex_.unlock();
 }
 
-void ConnectionPool::forget_all_in_child() {
-  for (std::uint32_t i = 0; i < made_; ++i) {
+void ConnectionPool::forget_all_in_child(bool shares_descriptors) {
+  for (std::uint32_t i = 0; i < made_ && !shares_descriptors; ++i) {
     chunks_[i / kChunk][i % kChunk].drop_in_child();
   }
   // The objects stay as they are: one may be locked by a thread that does not exist here.

@@ -35,7 +35,7 @@ class ConnectionPool {
   /// (OpenSSL's, a cassette's); the child begins with an empty pool.
   void lock();
   void unlock();
-  void forget_all_in_child();
+  void forget_all_in_child(bool shares_descriptors);
 
  private:
   static constexpr std::uint32_t kChunk = 64;

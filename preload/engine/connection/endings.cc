@@ -12,6 +12,7 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/connection/connection.h"
+#include "preload/engine/connection/swap.h"
 #include "preload/engine/engine.h"
 
 namespace cassette {
@@ -143,11 +144,26 @@ void Connection::close_engine_end() {
 
 void Connection::leave_original() {
   if (sockets_.original < 0) return;
+  if (upstream_ == Upstream::kConnecting) tell_waiters();
   if (!program_gone_) local();  // the program may ask for it behind the end, too
   engine().service.watch(*this, Service::End::kOriginal, sockets_.original, 0, &original_events_);
+  upstream_ = Upstream::kFinished;
+  if (connect_failed_ && !program_gone_) return;  // the program may connect it again
   engine().close_private(sockets_.original);
   sockets_.original = -1;
-  upstream_ = Upstream::kFinished;
+}
+
+bool Connection::dissolve(int fd) {
+  if (sockets_.original >= 0) {
+    engine().service.watch(*this, Service::End::kOriginal, sockets_.original, 0, &original_events_);
+  }
+  if (!unswap_socket(fd, sockets_.original, peer_.family())) return false;
+  conversation_->program_gone(/*closed=*/true);
+  conversation_->program_exits();
+  program_gone_ = true;
+  if (sockets_.engine_end >= 0) close_engine_end();
+  leave_original();
+  return true;
 }
 
 /// The original can be connected again (connect(2), AF_UNSPEC). The server gets an orderly end first: what follows it is a

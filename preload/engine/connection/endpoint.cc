@@ -54,6 +54,11 @@ std::string Endpoint::host() const {
   return text;
 }
 
+bool Endpoint::is_any() const {
+  if (family() == AF_INET) return v4(*this).sin_addr.s_addr == htonl(INADDR_ANY);
+  return IN6_IS_ADDR_UNSPECIFIED(&v6(*this).sin6_addr);
+}
+
 bool Endpoint::is_loopback() const {
   if (family() == AF_INET) return (ntohl(v4(*this).sin_addr.s_addr) >> 24) == 127;
   const in6_addr& address6 = v6(*this).sin6_addr;

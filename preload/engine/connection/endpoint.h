@@ -25,6 +25,8 @@ struct Endpoint {
   /// The address alone, e.g. "127.0.0.1" or "::1"; a v4-mapped address as its IPv4 form.
   std::string host() const;
   bool is_loopback() const;
+  /// No address: INADDR_ANY and its like.
+  bool is_any() const;
 
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address); }
 

@@ -42,10 +42,14 @@ bool is_numeric_host(const char* name);
 /// The engine's answers, as in engine_api.h.
 int engine_getaddrinfo(const char* node, const char* service, const addrinfo* hints,
                        addrinfo** result);
+int engine_getaddrinfo_asked(const char* node, const char* service, const addrinfo* hints,
+                             addrinfo** result, int status);
 int engine_getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
                        char* service, socklen_t service_size, int flags);
 int engine_gethostbyname_r(const char* name, int family, hostent* entry, char* buffer,
                            std::size_t size, hostent** result, int* h_error);
+void engine_gethostbyname_asked(const char* node, const hostent* found, int h_error);
+bool refuses_query(const char* name);
 int engine_gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* entry,
                            char* buffer, std::size_t size, hostent** result, int* h_error);
 

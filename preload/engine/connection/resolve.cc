@@ -12,6 +12,7 @@
 
 #include "preload/engine/connection/names.h"
 #include "preload/engine/engine.h"
+#include "store/log.h"
 
 namespace cassette {
 
@@ -177,7 +178,12 @@ int engine_getaddrinfo(const char* node, const char* service, const addrinfo* hi
     Endpoint endpoint = engine().names.made_up(name, family);
     return answer_with(endpoint.host(), node, service, hints, result);
   }
-  int status = engine().real.getaddrinfo(node, service, hints, result);
+  return kAskResolver;
+}
+
+int engine_getaddrinfo_asked(const char* node, const char* service, const addrinfo* hints,
+                             addrinfo** result, int status) {
+  const std::string name = plain_name(node);
   if (status != 0 && is_localhost(name)) {  // no interface is up: AI_ADDRCONFIG leaves nothing
     bool v6 = hints != nullptr && hints->ai_family == AF_INET6;
     status = answer_with(v6 ? "::1" : "127.0.0.1", node, service, hints, result);
@@ -214,15 +220,28 @@ int engine_gethostbyname_r(const char* node, int family, hostent* entry, char* b
     *h_error = NETDB_SUCCESS;
     return 0;
   }
-  int status = engine().real.gethostbyname2_r(node, family, entry, buffer, size, result, h_error);
-  if (status == 0 && is_noted(name))
-    engine().failures.resolved(name, *result != nullptr ? 0 : eai_of(*h_error));
-  if (status == 0 && *result != nullptr && !is_localhost(name)) {
-    for (char** address = entry->h_addr_list; *address != nullptr; ++address) {
-      engine().names.remember(name, endpoint_of(family, *address));
-    }
+  return kAskResolver;
+}
+
+void engine_gethostbyname_asked(const char* node, const hostent* found, int h_error) {
+  const std::string name = plain_name(node);
+  if (is_noted(name)) engine().failures.resolved(name, found != nullptr ? 0 : eai_of(h_error));
+  if (found == nullptr || is_localhost(name)) return;
+  for (char** address = found->h_addr_list; *address != nullptr; ++address) {
+    engine().names.remember(name, endpoint_of(found->h_addrtype, *address));
   }
-  return status;
+}
+
+bool refuses_query(const char* node) {
+  const std::string name = plain_name(node);
+  std::shared_ptr<Player> player = engine().player();
+  if (player == nullptr || !is_noted(name)) return false;
+  if (player->upstream_policy(name, 0) != UpstreamPolicy::kNever) return false;
+  if (engine().told.first("query " + name)) {
+    log(LogLevel::kWarn,
+        name + ": a query to the name server is refused in replay (ignore-hosts lets it through)");
+  }
+  return true;
 }
 
 int engine_getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,10 +78,51 @@ int Service::ensure_running() {
   return error;
 }
 
+bool Service::step_aside() {
+  constexpr timespec kStep{0, 50'000};
+  constexpr std::int64_t kPatience = 2'000'000'000;  // it may be asking a resolver
+  {
+    std::lock_guard guard(mutex_);
+    if (!running_ || thread_ == gettid()) return false;
+    stopping_ = true;
+  }
+  nudge();
+  // A thread that has been joined is still among those of the process for a moment.
+  auto gone = [&] {
+    const pid_t thread = thread_;
+    return thread < 0 && syscall(SYS_tgkill, getpid(), -thread, 0) != 0;
+  };
+  const std::int64_t until = steady_now() + kPatience;
+  while (!gone() && steady_now() < until) nanosleep(&kStep, nullptr);
+  std::lock_guard guard(mutex_);
+  stopping_ = false;
+  return !running_;
+}
+
+/// The thread's last look: it may have been asked to go on meanwhile.
+bool Service::ends() {
+  std::lock_guard guard(mutex_);
+  if (!stopping_) return false;
+  running_ = false;
+  thread_ = -gettid();
+  return true;
+}
+
+void Service::step_back() {
+  if (int error = ensure_running()) {
+    log(LogLevel::kError,
+        std::string("the service thread cannot begin again: ") + strerrordesc_np(error));
+  }
+}
+
 void* Service::thread_main(void* self) {
   pthread_setname_np(pthread_self(), "cassette");
   engine().host.mark_engine_thread();
-  static_cast<Service*>(self)->run();
+  auto& service = *static_cast<Service*>(self);
+  service.thread_ = gettid();
+  do {
+    service.run();
+  } while (!service.ends());
   return nullptr;
 }
 
@@ -114,6 +156,35 @@ void Service::nudge() {
   if (wake_ >= 0) (void)!::write(wake_, &one, sizeof one);
 }
 
+void Service::call(void (*function)(void*), void* argument) {
+  Task task{function, argument, errno, false};
+  std::unique_lock lock(mutex_);
+  if (!running_ || thread_ == gettid()) {
+    lock.unlock();
+    return function(argument);
+  }
+  tasks_.push_back(&task);
+  std::uint64_t one = 1;
+  (void)!::write(wake_, &one, sizeof one);
+  task_done_.wait(lock, [&] { return task.done; });
+  errno = task.error;
+}
+
+void Service::run_tasks() {
+  std::unique_lock lock(mutex_);
+  while (!tasks_.empty()) {
+    Task* task = tasks_.front();
+    tasks_.erase(tasks_.begin());
+    lock.unlock();
+    errno = task->error;
+    task->function(task->argument);
+    lock.lock();
+    task->error = errno;
+    task->done = true;
+    task_done_.notify_all();
+  }
+}
+
 /// glibc calls exit(3) in the last thread (pthread_exit(3)), and would wait for this one.
 void Service::end_with_the_last_thread() {
   struct stat tasks {};
@@ -139,7 +210,7 @@ int Service::next_timeout() {
 
 void Service::run() {
   epoll_event events[64];
-  for (;;) {
+  while (!stopping_) {
     int timeout = next_timeout();
     const bool ends = engine().host.main_thread_ended();
     constexpr int kLookForOthers = 50;  // milliseconds
@@ -155,6 +226,7 @@ void Service::run() {
       }
     }
     run_timers();
+    run_tasks();
   }
 }
 
@@ -199,14 +271,15 @@ void Service::run_timers() {
   }
 }
 
-void Service::after_fork_in_child() {
+void Service::after_fork_in_child(bool shares_descriptors) {
   // The thread did not come along, and the epoll instance is the parent's too.
-  if (epoll_ >= 0) ::close(epoll_);
-  if (wake_ >= 0) ::close(wake_);
+  if (epoll_ >= 0 && !shares_descriptors) ::close(epoll_);
+  if (wake_ >= 0 && !shares_descriptors) ::close(wake_);
   epoll_ = wake_ = -1;
   running_ = false;
   waiting_until_ = 0;
   timers_.clear();
+  tasks_.clear();
   mutex_.unlock();
 }
 

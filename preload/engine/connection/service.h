@@ -8,9 +8,12 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "preload/engine/connection/connection.h"
 
@@ -33,10 +36,21 @@ class Service {
   /// Has the thread look around.
   void nudge();
 
+  /// Runs `function(argument)` in the thread and waits for it; errno is the caller's as if it had run here, which it does
+  /// where there is no thread. For a thread of the program's that may make few system calls (seccomp(2)). Not with a lock
+  /// of the engine's held.
+  void call(void (*function)(void*), void* argument);
+
   /// Around fork.
   void before_fork() { mutex_.lock(); }
   void after_fork_in_parent() { mutex_.unlock(); }
-  void after_fork_in_child();
+  /// `shares_descriptors`: the epoll instance is not closed, since it would be the parent's too.
+  void after_fork_in_child(bool shares_descriptors);
+
+  /// Ends the thread; when this returns it is gone from the process. False: there is none, or it is the caller.
+  bool step_aside();
+  /// Begins it again.
+  void step_back();
 
  private:
   struct Ticket {
@@ -44,19 +58,33 @@ class Service {
     std::uint32_t generation;
   };
 
+  /// What call() is waiting for; on its stack.
+  struct Task {
+    void (*function)(void*);
+    void* argument;
+    int error;
+    bool done;
+  };
+
   static void* thread_main(void* self);
   void run();
+  bool ends();
   int next_timeout();
   void end_with_the_last_thread();
   void serve(std::uint64_t tag, std::uint32_t events);
   void run_timers();
+  void run_tasks();
 
   std::mutex mutex_;
   bool running_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<pid_t> thread_ = 0;  ///< negative: it has ended
   int epoll_ = -1;
   int wake_ = -1;
   std::int64_t waiting_until_ = 0;  ///< what the thread sleeps for; 0: for ever
   std::multimap<std::int64_t, Ticket> timers_;
+  std::vector<Task*> tasks_;
+  std::condition_variable task_done_;
 };
 
 }  // namespace cassette

@@ -3,6 +3,7 @@
 #include "preload/engine/connection/swap.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -93,15 +94,49 @@ bool copy_flags(int from, int to) {
   return has_owner;
 }
 
-/// The engine's end and the original are the engine's alone. It reads urgent bytes in their place (urgent.h).
+/// Puts `from` at the number `fd`, with the descriptor flags and the registration that are there. The number is held when it
+/// returns 0; else kOtherSocket or an errno.
+int replace(int fd, const SocketIdentity& socket, int from) {
+  const std::uintptr_t owner = engine().host.owner(fd);
+  const EpollRegistration registration = registration_of(fd);
+  if (!engine().host.hold_number(fd)) return EMFILE;
+  auto fail = [&](int error) {
+    engine().host.free_number(fd, owner);
+    return error;
+  };
+  SocketIdentity now;
+  if (!now.read(fd) || now != socket) return fail(kOtherSocket);
+  if (registration.epoll_fd >= 0) {
+    ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_DEL, fd, nullptr);
+  }
+  auto register_again = [&] {
+    epoll_event event = registration.event;
+    if (registration.epoll_fd >= 0) ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &event);
+  };
+  const int flags = ::fcntl(fd, F_GETFD);
+  const int close_on_exec = flags >= 0 && (flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
+  const int error = ::dup3(from, fd, close_on_exec) < 0 ? errno : 0;
+  register_again();
+  return error == 0 ? 0 : fail(error);
+}
+
+}  // namespace
+
 void read_in_line(int fd) {
   const int in_line = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
 }
 
-}  // namespace
+bool SocketIdentity::read(int fd) {
+  struct stat identity {};
+  if (fstat(fd, &identity) != 0) return false;
+  device = identity.st_dev;
+  inode = identity.st_ino;
+  return true;
+}
 
-int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
+int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
+                Connection::Sockets* sockets) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return errno;
   int program_end = pair[0];
@@ -114,37 +149,29 @@ int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
   };
 
   made.program_fd = fd;
-  made.engine_end = engine().move_up(pair[1]);
-  if (made.engine_end < 0) return fail(errno);
-  made.original = engine().copy_up(fd);
-  if (made.original < 0) return fail(errno);
+  const int from[] = {pair[1], fd};
+  int copies[2];
+  const bool copied_both = engine().copy_up(from, copies, 2, &made.scarce);
+  int error = errno;
+  ::close(pair[1]);
+  if (!copied_both) return fail(error == EBADF ? kOtherSocket : error);
+  made.engine_end = copies[0];
+  made.original = copies[1];
+  SocketIdentity copied;
+  if (!copied.read(made.original) || copied != socket) return fail(kOtherSocket);
   ::fcntl(made.engine_end, F_SETFL, O_NONBLOCK);
   read_in_line(made.engine_end);
 
-  struct stat identity {};
-  if (fstat(program_end, &identity) != 0) return fail(errno);
-  made.device = identity.st_dev;
-  made.inode = identity.st_ino;
+  SocketIdentity identity;
+  if (!identity.read(program_end)) return fail(errno);
+  made.device = identity.device;
+  made.inode = identity.inode;
   if (unwritable) made.ballast = put_ballast(program_end);
-  const bool has_owner = copy_flags(fd, program_end);
+  const bool has_owner = copy_flags(made.original, program_end);
 
-  int descriptor_flags = ::fcntl(fd, F_GETFD);
-  EpollRegistration registration = registration_of(fd);
-  if (registration.epoll_fd >= 0) {
-    ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_DEL, fd, nullptr);
-  }
-  int close_on_exec = descriptor_flags >= 0 && (descriptor_flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
-  if (::dup3(program_end, fd, close_on_exec) < 0) {
-    int error = errno;
-    if (registration.epoll_fd >= 0) {
-      ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &registration.event);
-    }
-    return fail(error);
-  }
+  error = replace(fd, socket, program_end);
+  if (error != 0) return fail(error);
   ::close(program_end);
-  if (registration.epoll_fd >= 0) {
-    ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &registration.event);
-  }
   // The original is the engine's from here on; the program has its own flags on the pair, and signals from there.
   ::fcntl(made.original, F_SETFL, (::fcntl(made.original, F_GETFL) & ~O_ASYNC) | O_NONBLOCK);
   const f_owner_ex nobody{};
@@ -152,6 +179,39 @@ int swap_socket(int fd, bool unwritable, Connection::Sockets* sockets) {
   read_in_line(made.original);
   *sockets = made;
   return 0;
+}
+
+void swap_copies(int fd, const SocketIdentity& socket, std::uintptr_t owner) {
+  for (int copy = -1; (copy = engine().host.next_copy(fd, copy + 1)) >= 0;) {
+    SocketIdentity other;
+    if (other.read(copy) && other == socket && replace(copy, socket, fd) == 0) {
+      engine().host.free_number(copy, owner);
+    }
+  }
+}
+
+bool unswap_socket(int fd, int original, int family) {
+  SocketIdentity pair;
+  if (!pair.read(fd)) return false;
+  int socket = original;
+  if (original >= 0) {
+    sockaddr nowhere{};
+    nowhere.sa_family = AF_UNSPEC;
+    ::connect(original, &nowhere, sizeof nowhere);
+  } else {
+    socket = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (socket < 0) return false;
+  }
+  int in_line = 0;
+  socklen_t length = sizeof in_line;
+  ::getsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, &length);
+  ::setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
+  copy_flags(fd, socket);
+  const int error = replace(fd, pair, socket);
+  if (original < 0) ::close(socket);
+  if (error == 0) engine().host.free_number(fd, 0);
+  errno = error == kOtherSocket ? EBADF : error;
+  return error == 0;
 }
 
 }  // namespace cassette

@@ -76,6 +76,7 @@ bool Connection::takes_upstream() const {
 // --- in ------------------------------------------------------------------------------------------------------------
 
 ssize_t Connection::send_inline(int fd, const iovec* parts, std::size_t count) {
+  if (upstream_ == Upstream::kConnecting) catch_up();
   if (refused_ || sockets_.engine_end < 0) return send_too_late(fd);
   if (!takes_inline()) return kPassThrough;
   // Bytes that came past the hooks (stdio, a child) were written before these.

@@ -1,0 +1,106 @@
+// Hooks of the receive family, for the two flags that mean something else to a pair than to TCP. Bytes are the kernel's
+// business: every other call passes with one look at its flags. recv(2), tcp(7) (MSG_TRUNC), ip(7) (IP_RECVERR).
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "preload/hooks/library.h"
+#include "preload/hooks/passed_connection.h"
+
+namespace cassette {
+namespace {
+
+/// Of a connection that a library serves, this process's or another's.
+bool differs(int fd, int flags) {
+  if (__builtin_expect((flags & (MSG_ERRQUEUE | MSG_TRUNC)) == 0, 1) || inside_engine) return false;
+  PairName ignored;
+  return is_connection(descriptors.owner(fd)) || passed_connection(fd, &ignored);
+}
+
+/// TCP's errors are told by the calls that meet them; the queue has nothing.
+ssize_t empty_queue() {
+  errno = EAGAIN;
+  return -1;
+}
+
+/// Takes that many bytes, or as many as there are, and keeps none: a pair would write them, or fail without a buffer.
+ssize_t discard(int fd, std::size_t size, int flags) {
+  char bytes[4096];
+  std::size_t done = 0;
+  flags &= ~MSG_TRUNC;
+  while (done < size) {
+    const ssize_t got = real().recv(fd, bytes, std::min(size - done, sizeof bytes), flags);
+    if (got <= 0) return done > 0 ? static_cast<ssize_t>(done) : got;
+    done += static_cast<std::size_t>(got);
+    if ((flags & MSG_PEEK) != 0) break;  // the same ones again
+    if ((flags & MSG_WAITALL) == 0) flags |= MSG_DONTWAIT;
+  }
+  return static_cast<ssize_t>(done);
+}
+
+ssize_t receive_differently(int fd, std::size_t size, int flags) {
+  return (flags & MSG_ERRQUEUE) != 0 ? empty_queue() : discard(fd, size, flags);
+}
+
+std::size_t room_of(const msghdr& message) {
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < message.msg_iovlen; ++i) size += message.msg_iov[i].iov_len;
+  return size;
+}
+
+ssize_t receive_differently(int fd, msghdr* message, int flags) {
+  const ssize_t got = receive_differently(fd, room_of(*message), flags);
+  if (got < 0) return got;
+  message->msg_namelen = 0;
+  message->msg_controllen = 0;
+  message->msg_flags = 0;
+  return got;
+}
+
+}  // namespace
+}  // namespace cassette
+
+using namespace cassette;
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+ssize_t recv(int fd, void* buffer, size_t size, int flags) {
+  return differs(fd, flags) ? receive_differently(fd, size, flags)
+                            : real().recv(fd, buffer, size, flags);
+}
+
+ssize_t __recv_chk(int fd, void* buffer, size_t size, size_t room, int flags) {
+  return differs(fd, flags) ? receive_differently(fd, size, flags)
+                            : real().__recv_chk(fd, buffer, size, room, flags);
+}
+
+ssize_t recvfrom(int fd, void* buffer, size_t size, int flags, sockaddr* address,
+                 socklen_t* length) {
+  return differs(fd, flags) ? receive_differently(fd, size, flags)
+                            : real().recvfrom(fd, buffer, size, flags, address, length);
+}
+
+ssize_t __recvfrom_chk(int fd, void* buffer, size_t size, size_t room, int flags, sockaddr* address,
+                       socklen_t* length) {
+  return differs(fd, flags) ? receive_differently(fd, size, flags)
+                            : real().__recvfrom_chk(fd, buffer, size, room, flags, address, length);
+}
+
+ssize_t recvmsg(int fd, msghdr* message, int flags) {
+  return differs(fd, flags) && message != nullptr ? receive_differently(fd, message, flags)
+                                                  : real().recvmsg(fd, message, flags);
+}
+
+int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
+  if (!differs(fd, flags) || messages == nullptr || count == 0)
+    return real().recvmmsg(fd, messages, count, flags, timeout);
+  const ssize_t got = receive_differently(fd, &messages[0].msg_hdr, flags);
+  if (got < 0) return -1;
+  messages[0].msg_len = static_cast<unsigned>(got);
+  return 1;
+}
+
+}  // extern "C"
+#pragma GCC visibility pop
