@@ -138,8 +138,9 @@ $(LIBRARIES):
 	@echo '  archive $@'
 	$(Q)ar rcs $@ $(filter %.o,$^)
 
-# The thin library. Linked as C: the C++ compiler would add libstdc++.
-$(BUILD)/libcassette.so: $(call objects,$(HOOKS) store/machine.cc) $(BUILD)/hooks.map $(BUILD)/flags $(BUILD)/list/HOOKS
+# The thin library. Linked as C: the C++ compiler would add libstdc++. What it has of the store needs libc's headers alone.
+THIN_STORE := store/machine.cc store/standard_error.cc
+$(BUILD)/libcassette.so: $(call objects,$(HOOKS) $(THIN_STORE)) $(BUILD)/hooks.map $(BUILD)/flags $(BUILD)/list/HOOKS
 	@echo '  link    $@'
 	$(Q)$(CC) $(SHARED_FLAGS) $(BY_MACHINE) -static-libgcc -Wl,--version-script=$(BUILD)/hooks.map -Wl,-soname,$(@F) $(LDFLAGS) \
 	  -o $@ $(filter %.o,$^) $(LIBS)

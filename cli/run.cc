@@ -21,6 +21,7 @@
 #include "cli/run_options.h"
 #include "cli/run_plan.h"
 #include "cli/summary.h"
+#include "cli/unsaid.h"
 #include "store/log.h"
 #include "store/session/session.h"
 
@@ -108,6 +109,7 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
   const std::size_t old_notes = session.not_recorded().size();
   const LeftOutList list(plan);
   const bool records = may_record(plan);
+  const Unsaid unsaid(plan);
   int status = run_and_wait(program, options, plan);
   // A summary that nobody reads any more must not change the exit status.
   std::signal(SIGPIPE, SIG_IGN);
@@ -116,6 +118,7 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
   notes.erase(notes.begin(),
               notes.begin() + static_cast<std::ptrdiff_t>(std::min(old_notes, notes.size())));
   const bool complete = session.leave(status == 0);
+  unsaid.print();
   if (!now) return status != 0 ? (complain(now.error().message), status) : failed(now.error());
   const std::vector<CassetteCounts> counts = counts_since(*before, *now);
   print_summary(counts, notes, plan, options.json);

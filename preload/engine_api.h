@@ -113,6 +113,8 @@ struct HostApi {
   decltype(&::freeaddrinfo) free_addresses;
   /// Seconds since 1970.
   std::time_t (*program_time)();
+  /// say() of store/standard_error.h: what stderr was at the start is known there.
+  bool (*say)(const char* line, std::size_t size);
   /// program_invocation_short_name: a program that is no PIE may have it in its own data.
   char* program_name;
 };

@@ -41,6 +41,7 @@ Engine::Engine(const HostApi& from) : host(from), real(*from.real), process_(get
   std::size_t directory = program == std::string::npos ? program : tree.find(':', program + 1);
   std::string base =
       directory == std::string::npos ? current_directory() : tree.substr(directory + 1);
+  tell_by(host.say);
   auto loaded = load_settings([this](const char* name) { return host.environment(name); }, base);
   std::string problem;
   if (loaded.ok()) {

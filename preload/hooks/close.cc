@@ -5,6 +5,7 @@
 #include <climits>
 #include <cstdarg>
 
+#include "preload/hooks/connecting.h"
 #include "preload/hooks/library.h"
 #include "preload/hooks/threads.h"
 
@@ -132,6 +133,7 @@ int dup2(int from, int to) noexcept {
   int result = real().dup2(from, to);
   change.end();
   if (result >= 0) follow(from, to);
+  if (__builtin_expect(result >= 0 && to == connecting.fd, 0)) note_replaced(to);
   return result;
 }
 
@@ -146,6 +148,7 @@ int dup3(int from, int to, int flags) noexcept {
   int result = real().dup3(from, to, flags);
   change.end();
   if (result >= 0) follow(from, to);
+  if (__builtin_expect(result >= 0 && to == connecting.fd, 0)) note_replaced(to);
   return result;
 }
 

@@ -24,6 +24,7 @@
 #include "store/kernel.h"
 #include "store/settings/setting_names.h"
 #include "store/settings/tree.h"
+#include "store/standard_error.h"
 
 namespace cassette {
 
@@ -124,9 +125,31 @@ void bring_node_trust(bool on) {
     put_variable(kName, nullptr);
 }
 
+// Messages that have no other place (store/standard_error.h): the log's file, or the list of `cassette run`.
+void begin_messages() {
+  static char file[2 * PATH_MAX];
+  const char* log = start_environment("CASSETTE_LOG");
+  const char* name = log != nullptr ? std::strchr(log, ':') : nullptr;
+  const char* directory = start_environment(kTreeVariable);
+  for (int i = 0; i < 2 && directory != nullptr; ++i) {
+    directory = std::strchr(directory, ':');
+    if (directory != nullptr) ++directory;
+  }
+  if (name == nullptr) {
+    if (unsaid_file(start_environment, file, sizeof file)) keep_unsaid_in(file, false);
+  } else if (name[1] == '/' || directory == nullptr) {
+    std::snprintf(file, sizeof file, "%s", name + 1);
+    keep_unsaid_in(file, true);
+  } else {
+    std::snprintf(file, sizeof file, "%s/%s", directory, name + 1);
+    keep_unsaid_in(file, true);
+  }
+}
+
 void start() {
   int saved = errno;
   start_user = geteuid();
+  use_standard_error(StandardError::now());
   process_begins();
   pthread_atfork(nullptr, nullptr, process_begins);
   // exit(3) tells its status to nobody else. Registered before main(), hence called behind the destructors of all
@@ -144,6 +167,7 @@ void start() {
   const bool on = mode == nullptr || std::strcmp(mode, "off") != 0;
   if (on) {
     join_tree();
+    begin_messages();
     note_chosen_bundles(start_environment, given_count, given_arguments);
     active.store(true, std::memory_order_release);
   }
@@ -187,6 +211,7 @@ HostApi host = {
     pthread_create,
     nullptr,
     program_time,
+    say,
     nullptr,
 };
 

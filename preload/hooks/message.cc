@@ -1,12 +1,11 @@
 // See message.h. By system calls alone, and thus past all hooks, also before the real functions are known.
 #include "preload/hooks/message.h"
 
-#include <unistd.h>
-
 #include <cstring>
 #include <initializer_list>
 
 #include "store/kernel.h"
+#include "store/standard_error.h"
 
 namespace cassette {
 
@@ -20,7 +19,7 @@ void message(const char* a, const char* b, const char* c) {
     size += length;
   }
   line[size++] = '\n';
-  ask_kernel(SYS_write, STDERR_FILENO, word_of(line), static_cast<long>(size));
+  say(line, size);
 }
 
 void fatal(const char* a, const char* b, const char* c) {

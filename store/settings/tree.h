@@ -277,21 +277,33 @@ inline bool make_tree(int argc, const char* const* argv, const char* runtime_dir
   return getcwd(out + n, size - static_cast<std::size_t>(n)) != nullptr;
 }
 
-/// What a line of that file says of a program, behind its name and a reason, with tabs between the three.
-inline constexpr char kNotStarted[] = "not started";
-inline constexpr char kNotInSession[] = "not in session";  ///< and its requests were missed
-
-/// The file in which the processes of a tree that `cassette run` began note the programs that the library
-/// cannot enter, a line each: $CASSETTE_RUNTIME_DIR/<id>.not-entered. And those that were not started for that, and that could not
-/// join the session. `cassette run` makes it and takes it away. False when there is no tree.
+/// A list of a tree that `cassette run` began, which makes it and takes it away: $CASSETTE_RUNTIME_DIR/<id>.<kind>. False when
+/// there is no tree.
 template <typename GetVariable>
-bool not_entered_file(GetVariable get, char* out, std::size_t size) {
+bool tree_list(GetVariable get, const char* kind, char* out, std::size_t size) {
   const char* tree = get(kTreeVariable);
   const char* runtime = get("CASSETTE_RUNTIME_DIR");
   if (tree == nullptr || runtime == nullptr) return false;
   const int length = static_cast<int>(strchrnul(tree, ':') - tree);
-  const int n = std::snprintf(out, size, "%s/%.*s.not-entered", runtime, length, tree);
+  const int n = std::snprintf(out, size, "%s/%.*s.%s", runtime, length, tree, kind);
   return n > 0 && static_cast<std::size_t>(n) < size;
+}
+
+/// What a line of not_entered_file() says of a program, behind its name and a reason, with tabs between the three.
+inline constexpr char kNotStarted[] = "not started";
+inline constexpr char kNotInSession[] = "not in session";  ///< and its requests were missed
+
+/// Where its processes note the programs that the library cannot enter, a line each; and those that were not started for that, or
+/// could not join the session.
+template <typename GetVariable>
+bool not_entered_file(GetVariable get, char* out, std::size_t size) {
+  return tree_list(get, "not-entered", out, size);
+}
+
+/// And what they could not say on their stderr: lines of messages, which `cassette run` says at its end.
+template <typename GetVariable>
+bool unsaid_file(GetVariable get, char* out, std::size_t size) {
+  return tree_list(get, "unsaid", out, size);
 }
 
 /// The directory of the session that a process with this environment belongs to, as session.h lays it
