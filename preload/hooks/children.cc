@@ -96,7 +96,10 @@ ChildSpace child_space(char* const* given, const Start& start) {
   const Findings found = look_at(given);
   ChildSpace space{.pointers = found.count + 3, .text = 1, .kept = kept_files()};
   const bool by_path = start.way == LibraryWay::kPath;
-  if (found.has_library && found.has_settings && by_path &&
+  const bool is_named =
+      by_path ? found.has_library
+              : found.preload != kNowhere && names_library_number(given[found.preload]);
+  if (is_named && found.has_settings &&
       (space.kept == 0 ||
        (found.inherited != kNowhere && tells_what_is_kept(given[found.inherited], space))))
     return {};

@@ -112,9 +112,15 @@ bool find_library() {
   if (library[0] == '/') return false;
   if (std::strchr(library, '/') == nullptr) {  // the dynamic linker has looked for it
     Dl_info info{};
-    if (dladdr(reinterpret_cast<const void*>(&kept_count), &info) != 0 && info.dli_fname != nullptr)
-      std::snprintf(library, sizeof library, "%s", info.dli_fname);
-    return false;
+    if (dladdr(reinterpret_cast<const void*>(&kept_count), &info) == 0 || info.dli_fname == nullptr)
+      return false;
+    std::snprintf(library, sizeof library, "%s", info.dli_fname);
+    // Where it was found by a variable, a program without that would not find it.
+    if (library[0] != '/' || std::getenv("LD_LIBRARY_PATH") == nullptr ||
+        std::strpbrk(library, ": ") != nullptr)
+      return false;
+    rename_in_preload(part, length, library);
+    return true;
   }
   char absolute[PATH_MAX];
   const std::size_t size = getcwd(absolute, sizeof absolute) != nullptr ? std::strlen(absolute) : 0;
@@ -334,7 +340,11 @@ LibraryWay library_way() {
 
 bool names_library(const char* text) {
   std::size_t length = 0;
-  if (part_with(text, kLibraryFiles[0], &length) != nullptr) return true;
+  return part_with(text, kLibraryFiles[0], &length) != nullptr || names_library_number(text);
+}
+
+bool names_library_number(const char* text) {
+  std::size_t length = 0;
   const int fd = kept_file(kLibraryFiles[0]);
   char name[kLibraryNumber];
   write_number_path(name, sizeof name, fd);

@@ -50,6 +50,7 @@ int missing_library_file(char* path, std::size_t size);
 
 /// Whether a text (of LD_PRELOAD) names libcassette.so, by its path or by our descriptor.
 bool names_library(const char* text);
+bool names_library_number(const char* text);
 /// Writes the text with the library named by its descriptor, and gives the end. It gets at most kLibraryNumber longer.
 char* write_by_number(char* out, const char* text);
 inline constexpr std::size_t kLibraryNumber = 32;
