@@ -102,6 +102,12 @@ SHARED_FLAGS := -shared -Wl,--gc-sections -Wl,-z,defs -Wl,-z,now -Wl,-z,text -Wl
 STATIC_CXX := -static-libstdc++ -static-libgcc
 # All that an object of the engine allocates, the libraries in it included, goes through preload/heap.
 OWN_HEAP := $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
+# And certificates are judged by the program's clock.
+OWN_CLOCK := -Wl,--wrap=time
+# The machine's clock and identity, as other preloaded libraries do not show them (store/machine.cc).
+BY_MACHINE := $(foreach f,clock_gettime nanosleep stat lstat fstat fstatat utimensat getpid getuid geteuid getgid getegid,-Wl,--wrap=$(f))
+# What a program of the unit tests has of its own, and an object of the engine must not leave to the one that it is loaded into.
+ENGINE_ONLY := preload/engine/no_destructors.cc preload/heap/begin.cc
 LIBS := -pthread -Wl,--as-needed
 
 # These files change only when what they say changes, so that a new flag recompiles, and a file added to a layer or
@@ -109,7 +115,7 @@ LIBS := -pthread -Wl,--as-needed
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(CC)' '$(CXX) $(CXX_FLAGS)' '$(C_FLAGS) $(HOOKS_FLAGS) $(PROGRAM_FLAGS)' \
-	  '$(SHARED_FLAGS) $(STATIC_CXX) $(OWN_HEAP) $(LIBS) $(LDFLAGS)' >$@.new; cmp -s $@.new $@ || cp $@.new $@; rm $@.new
+	  '$(SHARED_FLAGS) $(STATIC_CXX) $(OWN_HEAP) $(OWN_CLOCK) $(BY_MACHINE) $(LIBS) $(LDFLAGS)' >$@.new; cmp -s $@.new $@ || cp $@.new $@; rm $@.new
 .SECONDARY: $(BUILD)/list/BUILD_PINS
 $(BUILD)/list/%: FORCE
 	@mkdir -p $(@D)
@@ -132,10 +138,11 @@ $(LIBRARIES):
 	@echo '  archive $@'
 	$(Q)ar rcs $@ $(filter %.o,$^)
 
-# The thin library. Linked as C: the C++ compiler would add libstdc++.
-$(BUILD)/libcassette.so: $(call objects,$(HOOKS)) $(BUILD)/hooks.map $(BUILD)/flags $(BUILD)/list/HOOKS
+# The thin library. Linked as C: the C++ compiler would add libstdc++. What it has of the store needs libc's headers alone.
+THIN_STORE := store/machine.cc store/standard_error.cc
+$(BUILD)/libcassette.so: $(call objects,$(HOOKS) $(THIN_STORE)) $(BUILD)/hooks.map $(BUILD)/flags $(BUILD)/list/HOOKS
 	@echo '  link    $@'
-	$(Q)$(CC) $(SHARED_FLAGS) -static-libgcc -Wl,--version-script=$(BUILD)/hooks.map -Wl,-soname,$(@F) $(LDFLAGS) \
+	$(Q)$(CC) $(SHARED_FLAGS) $(BY_MACHINE) -static-libgcc -Wl,--version-script=$(BUILD)/hooks.map -Wl,-soname,$(@F) $(LDFLAGS) \
 	  -o $@ $(filter %.o,$^) $(LIBS)
 
 # What is exported is what hooks.def lists, and nothing else. The version node has no name: with a name, the hooks
@@ -151,18 +158,18 @@ $(BUILD)/libcassette-engine.so: $(call objects,$(ENGINE) $(HEAP)) preload/engine
 	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libstdc++.a $(LIBS)
 
 # OpenSSL is in an object of its own: the names of its functions would collide with the hooks of those of the program.
-$(BUILD)/libcassette-tls.so: $(call objects,$(TLS) preload/heap/entry.cc) preload/tls/tls.map $(FULL_LINK) $(BUILD)/list/TLS
+$(BUILD)/libcassette-tls.so: $(call objects,$(TLS) preload/heap/entry.cc preload/heap/begin.cc) preload/tls/tls.map $(FULL_LINK) $(BUILD)/list/TLS
 	@echo '  link    $@'
-	$(Q)$(CC) $(SHARED_FLAGS) $(OWN_HEAP) -static-libgcc -Wl,--version-script=preload/tls/tls.map -Wl,-soname,$(@F) $(LDFLAGS) \
+	$(Q)$(CC) $(SHARED_FLAGS) $(OWN_HEAP) $(OWN_CLOCK) -static-libgcc -Wl,--version-script=preload/tls/tls.map -Wl,-soname,$(@F) $(LDFLAGS) \
 	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a -l:libstdc++.a $(LIBS)
 
 $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 	@echo '  link    $@'
-	$(Q)$(CXX) $(STATIC_CXX) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
+	$(Q)$(CXX) $(STATIC_CXX) $(BY_MACHINE) -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) $(LIBS)
 
 # The system calls of the store come by tests/unit/store/faulty_disk.cc.
 WRAPPED := $(patsubst %,-Wl$(comma)--wrap=%,open close read pread write ftruncate fsync syncfs rename unlink mkdir fchmod fchown)
-$(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out preload/engine/no_destructors.cc,$(ENGINE)) $(TLS) $(HEAP) preload/hooks/bundles.cc $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
+$(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out $(ENGINE_ONLY),$(ENGINE) $(HEAP)) $(TLS) preload/hooks/bundles.cc $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
   $(BUILD)/list/ENGINE $(BUILD)/list/TLS $(BUILD)/list/CLI
 	@mkdir -p $(@D)
 	@echo '  link    $@'

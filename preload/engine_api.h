@@ -4,6 +4,7 @@
 #pragma once
 
 #include <netdb.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -11,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 
 namespace cassette {
 
@@ -60,6 +62,8 @@ struct ConnectPlan {
 /// Given to the engine at its start; valid for the life of the process.
 struct HostApi {
   int version;
+  /// What a call of the program's is passed on to. What the engine calls for itself is libc's (load_object() in
+  /// hooks/library.cc).
   const RealFunctions* real;
   /// DescriptorTable::set_owner and epoll_of on the library's table.
   bool (*set_owner)(int fd, std::uintptr_t owner);
@@ -91,6 +95,28 @@ struct HostApi {
   void (*put_variable)(const char* name, const char* value);
   /// What protects the store of certificates that Java was given, or nullptr.
   const char* (*java_store_password)();
+  /// Files that stay open for a user, or below a root directory, to whom they are closed, and for the programs that such a process
+  /// becomes (hooks/inherited.h). keep_file() takes the descriptor; kept_file() gives its number by now, or -1.
+  bool (*keep_file)(const char* name, int fd);
+  int (*kept_file)(const char* name);
+  /// Closes them all.
+  void (*drop_kept)();
+  /// The texts must stay; "": it has none.
+  void (*keep_settings)(const char* runtime_directory, const char* state_directory,
+                        const char* configuration);
+  // The engine looks into libc alone. These are as the program has them: what libc allocated inside is of the program's malloc(),
+  // a thread has to be known to a sanitizer, and certificates are valid by the clock that the program sees (libfaketime).
+  void (*free)(void* block);
+  void* (*realloc)(void* block, std::size_t size);
+  decltype(&::pthread_create) create_thread;
+  /// Of what `real` has as getaddrinfo().
+  decltype(&::freeaddrinfo) free_addresses;
+  /// Seconds since 1970.
+  std::time_t (*program_time)();
+  /// say() of store/standard_error.h: what stderr was at the start is known there.
+  bool (*say)(const char* line, std::size_t size);
+  /// program_invocation_short_name: a program that is no PIE may have it in its own data.
+  char* program_name;
 };
 
 /// The functions of cassette.h; errno and return values are theirs.
@@ -165,7 +191,7 @@ struct EngineApi {
   void (*main_thread_ends)();
   /// Reads the cassette now: the first request may come from a thread whose stack is too small for it.
   void (*open_cassette)();
-  /// The process is about to change its user, who may not open what this one may.
+  /// The process is about to change its user, who may not open what this one may, or its root directory.
   void (*keep_rights)();
   /// For a process that shuts itself in: the service thread runs, TLS is loaded, and whatever the session needs is open.
   /// `filtered`: by seccomp(2), so that its own threads may make few system calls.

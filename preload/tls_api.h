@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@
 
 namespace cassette {
 
-inline constexpr int kTlsVersion = 5;
+inline constexpr int kTlsVersion = 6;
 
 struct ClientHello;  // parser/client_hello.h
 
@@ -143,10 +144,18 @@ class TlsClientStream : public TlsStream {
   virtual const std::vector<std::string>& authorities() const = 0;
 };
 
+/// What the TLS object is told of the process that it is in; valid for the life of that.
+struct TlsHost {
+  const HeapApi* heap;
+  const ProgramHeap* program_heap;
+  /// Seconds since 1970 by the program's clock: what is valid today is so for the program (libfaketime).
+  std::time_t (*program_time)();
+};
+
 struct TlsApi {
   int version;
-  /// The session's authority: made by the first process of the session, in `file`. False, and why.
-  bool (*begin)(const std::string& file, std::string* problem);
+  /// The session's authority: made by the first process of the session, in `file`. `inherited`: HostApi::kept_file(). False, and why.
+  bool (*begin)(const std::string& file, int (*inherited)(const char* name), std::string* problem);
   /// The authority's certificate, PEM and DER.
   const std::string& (*authority_pem)();
   const std::string& (*authority_der)();
@@ -169,5 +178,5 @@ struct TlsApi {
 
 }  // namespace cassette
 
-/// The one exported symbol. nullptr when the versions differ.
-extern "C" const cassette::TlsApi* cassette_tls_start(int version, const cassette::HeapApi* heap);
+/// The one exported symbol. nullptr when the versions differ. `host` nullptr: libc's malloc() and clock.
+extern "C" const cassette::TlsApi* cassette_tls_start(int version, const cassette::TlsHost* host);

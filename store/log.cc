@@ -1,18 +1,19 @@
-// The logger. See log.h. Must neither allocate nor lock where it writes (it runs in other people's
+// The logger. See log.h. Must neither allocate, lock nor wait where it writes (it runs in other people's
 // processes, at times in a signal handler or between fork and exec), and holds no descriptor of its
 // own: a program that closes all descriptors would close it, or get its number.
 #include "store/log.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <cstddef>
-#include <ctime>
+
+#include "store/standard_error.h"
+
+#include "store/inherited_files.h"
 
 namespace cassette {
 namespace {
@@ -31,41 +32,10 @@ LogLevel current_level() {
   return configuration != nullptr ? configuration->level : LogLevel::kWarn;
 }
 
-/// Writing to a pipe that nobody reads any more raises SIGPIPE, which would end a program that
-/// might never have written there itself.
-class WithoutSigpipe {
- public:
-  WithoutSigpipe() {
-    sigset_t pending;
-    sigemptyset(&pending);
-    sigpending(&pending);
-    if (sigismember(&pending, SIGPIPE) == 1) return;
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    active_ = pthread_sigmask(SIG_BLOCK, &pipe_, &before_) == 0;
-  }
-  ~WithoutSigpipe() {
-    if (!active_) return;
-    if (broken) {
-      const timespec now{};
-      while (sigtimedwait(&pipe_, nullptr, &now) == -1 && errno == EINTR) {
-      }
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  WithoutSigpipe(const WithoutSigpipe&) = delete;
-  WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
-
-  bool broken = false;
-
- private:
-  sigset_t pipe_;
-  sigset_t before_;
-  bool active_ = false;
-};
+std::atomic<bool (*)(const char*, std::size_t)> g_say{say};
 
 /// Collects a line and writes it at once; only one that is longer than a pipe takes in one piece is
-/// written in several.
+/// written in several, and the rest of it lost when one of them is.
 class Line {
  public:
   explicit Line(int descriptor) : descriptor_(descriptor) {}
@@ -79,28 +49,25 @@ class Line {
   }
 
   void flush() {
-    std::size_t done = 0;
-    while (done < used_) {
-      const ssize_t n = ::write(descriptor_, buffer_.data() + done, used_ - done);
-      if (n >= 0) {
-        done += static_cast<std::size_t>(n);
-      } else if (errno == EAGAIN) {
-        // A program may have made stderr non-blocking. Wait a little for its reader, not for ever.
-        pollfd wait{descriptor_, POLLOUT, 0};
-        if (::poll(&wait, 1, 100) <= 0) break;
-      } else if (errno != EINTR) {
-        guard_.broken = guard_.broken || errno == EPIPE;
-        break;
-      }
+    if (goes_on_ && descriptor_ >= 0) {
+      const long written = write_at_once(descriptor_, buffer_.data(), used_);
+      // A line that cannot be written where it was asked for is better told than lost.
+      if (written != static_cast<long>(used_)) descriptor_ = -1;
     }
+    if (goes_on_ && descriptor_ < 0)
+      goes_on_ = g_say.load(std::memory_order_relaxed)(buffer_.data(), used_);
     used_ = 0;
+  }
+  void end() {
+    flush();
+    goes_on_ = true;
   }
 
  private:
   int descriptor_;
+  bool goes_on_ = true;
   std::size_t used_ = 0;
   std::array<char, 4096> buffer_;
-  WithoutSigpipe guard_;
 };
 
 void write_message(int descriptor, std::string_view message) {
@@ -121,7 +88,7 @@ void write_message(int descriptor, std::string_view message) {
       }
     }
     line.put('\n');
-    line.flush();
+    line.end();
     if (end == std::string_view::npos) return;
     message.remove_prefix(end + 1);
   }
@@ -139,6 +106,10 @@ void configure_log(LogLevel level, const std::string& file) {
   }
 }
 
+void tell_by(bool (*say)(const char* line, std::size_t size)) {
+  g_say.store(say, std::memory_order_relaxed);
+}
+
 bool log_enabled(LogLevel level) { return level != LogLevel::kOff && level <= current_level(); }
 
 void log(LogLevel level, std::string_view message) {
@@ -147,11 +118,14 @@ void log(LogLevel level, std::string_view message) {
   const auto* configuration = g_configuration.load(std::memory_order_acquire);
   int descriptor = -1;
   if (configuration != nullptr && !configuration->file.empty()) {
-    descriptor = ::open(configuration->file.c_str(),
-                        O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+    // Below another root directory the path would make another file.
+    const int kept = inherited_file(configuration->file);
+    descriptor =
+        kept >= 0 ? ::fcntl(kept, F_DUPFD_CLOEXEC, 3)
+                  : ::open(configuration->file.c_str(),
+                           O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
   }
-  // A line that cannot be written where it was asked for is better told than lost.
-  write_message(descriptor >= 0 ? descriptor : STDERR_FILENO, message);
+  write_message(descriptor, message);
   if (descriptor >= 0) ::close(descriptor);
   errno = saved_errno;
 }

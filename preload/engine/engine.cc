@@ -12,7 +12,9 @@
 
 #include "preload/engine/clock.h"
 #include "preload/engine/interpose.h"
+#include "preload/engine/private_numbers.h"
 #include "preload/heap/heap.h"
+#include "store/inherited_files.h"
 #include "store/log.h"
 #include "store/settings/tree.h"
 
@@ -31,8 +33,7 @@ std::string current_directory() {
 
 Engine& engine() { return *the_engine; }
 
-Engine::Engine(const HostApi& from)
-    : host(from), real(*from.real), numbers(real), process_(getpid()) {
+Engine::Engine(const HostApi& from) : host(from), real(*from.real), process_(getpid()) {
   const char* variable = host.environment(kTreeVariable);
   std::string tree = variable != nullptr ? variable : "";
   // The tree's directory: where the first process was when it began.
@@ -40,6 +41,7 @@ Engine::Engine(const HostApi& from)
   std::size_t directory = program == std::string::npos ? program : tree.find(':', program + 1);
   std::string base =
       directory == std::string::npos ? current_directory() : tree.substr(directory + 1);
+  tell_by(host.say);
   auto loaded = load_settings([this](const char* name) { return host.environment(name); }, base);
   std::string problem;
   if (loaded.ok()) {
@@ -64,7 +66,7 @@ int Engine::move_up(int fd) {
   if (fd < 0) return fd;
   int high = copy_up(fd);
   int error = errno;
-  real.close(fd);
+  ::close(fd);
   errno = error;
   return high;
 }
@@ -76,7 +78,7 @@ int Engine::copy_up(int fd) {
 }
 
 bool Engine::copy_up(const int* from, int* to, int count, bool* scarce) {
-  if (!numbers.copy(from, to, count, scarce)) return false;
+  if (!copy_to_private_numbers(from, to, count, scarce)) return false;
   bool known = true;
   for (int i = 0; i < count; ++i) known = host.set_owner(to[i], kPrivateOwner) && known;
   if (known) return true;
@@ -87,7 +89,7 @@ bool Engine::copy_up(const int* from, int* to, int count, bool* scarce) {
 
 void Engine::close_private(int fd) {
   host.set_owner(fd, 0);
-  real.close(fd);
+  ::close(fd);
 }
 
 void Engine::retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock) {
@@ -117,8 +119,19 @@ void Engine::open_cassette() {
 
 void Engine::keep_rights() {
   if (off_ || !owns_process()) return;
-  deck_->current()->keep_open([this](int fd) { return move_up(fd); });
   tls();
+  deck_->keep_open([this](const std::string& name, Descriptor file) {
+    if (file) host.keep_file(name.c_str(), move_up(file.release()));
+  });
+  auto keep_path = [this](const std::string& path, int flags) {
+    if (!path.empty() && host.kept_file(path.c_str()) < 0)
+      host.keep_file(path.c_str(),
+                     move_up(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666)));
+  };
+  keep_path(settings.config_file, O_RDONLY);
+  keep_path(settings.log_file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
+  host.keep_settings(settings.runtime_dir.c_str(), settings.state_dir.c_str(),
+                     settings.config_file.c_str());
 }
 
 void Engine::get_ready(bool filtered) {
@@ -192,7 +205,11 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
     const cassette::HostApi* host) {
   using namespace cassette;
   if (host->version != kEngineVersion) return nullptr;
-  use_heap(&kHeap);
+  static ProgramHeap program_heap;
+  program_heap = {host->free, host->realloc};
+  use_heap(&kHeap, &program_heap);
+  if (host->program_name != nullptr) program_invocation_short_name = host->program_name;
+  use_inherited_files(host->kept_file, host->drop_kept);
   // Never destroyed: threads of the program may be in it while the process ends.
   the_engine = new Engine(*host);
   pthread_atfork([] { engine().before_fork(); }, [] { engine().after_fork_in_parent(); },

@@ -14,7 +14,6 @@
 #include "preload/engine/connection/names.h"
 #include "preload/engine/connection/service.h"
 #include "preload/engine/conversation/secure_channel.h"
-#include "preload/engine/private_numbers.h"
 #include "preload/engine/trust/judgements.h"
 #include "preload/engine_api.h"
 #include "preload/hooks/real.h"
@@ -28,8 +27,9 @@ class Engine {
   explicit Engine(const HostApi& host);
 
   const HostApi& host;
+  /// For what the program asked for and is passed on: connect() and names may lead elsewhere, by another preloaded library
+  /// (proxychains, torsocks). What the engine does for itself it asks libc for.
   const RealFunctions& real;
-  const PrivateNumbers numbers;
   Settings settings;
   Names names;
   Failures failures;
@@ -56,7 +56,7 @@ class Engine {
   /// closes the low one; -1 with errno.
   int move_up(int fd);
   int copy_up(int fd);
-  /// The same for several, which is cheaper; as PrivateNumbers::copy().
+  /// The same for several, which is cheaper; as copy_to_private_numbers().
   bool copy_up(const int* from, int* to, int count, bool* scarce);
   void close_private(int fd);
 

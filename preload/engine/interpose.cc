@@ -159,7 +159,7 @@ ConnectStep interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr
     }
     connection->catch_up();
     if (connection->upstream() == Connection::Upstream::kConnecting) {
-      const int flags = engine().real.fcntl(fd, F_GETFL);
+      const int flags = ::fcntl(fd, F_GETFL);
       plan->error = EALREADY;
       if (flags < 0 || (flags & O_NONBLOCK) != 0) return ConnectStep::kAnswered;
       plan->word = &connection->settled;
@@ -256,7 +256,7 @@ int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void
     int error = connection->take_error();
     if (error == 0) return kPassThrough;
     // The kernel has its own idea of what went wrong (ECONNRESET): taken, and forgotten.
-    engine().real.getsockopt(fd, level, name, value, length);
+    ::getsockopt(fd, level, name, value, length);
     *static_cast<int*>(value) = error;
     return 0;
   }
@@ -267,7 +267,7 @@ int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void
   if (connection->original() < 0) {
     return connection->kept_options().get(level, name, value, length) ? 0 : kPassThrough;
   }
-  int result = engine().real.getsockopt(connection->original(), level, name, value, length);
+  int result = ::getsockopt(connection->original(), level, name, value, length);
   if (result == 0 && level == IPPROTO_TCP && name == TCP_INFO && *length > 0) {
     static_cast<unsigned char*>(value)[0] = TCP_ESTABLISHED;  // tcpi_state
   }
@@ -281,7 +281,7 @@ int interpose_setsockopt(std::uintptr_t owner, int fd, int level, int name, cons
   if (connection->original() < 0) {
     return connection->kept_options().set(connection->peer().family(), level, name, value, length);
   }
-  int result = engine().real.setsockopt(connection->original(), level, name, value, length);
+  int result = ::setsockopt(connection->original(), level, name, value, length);
   const bool both = level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
   if (!both || result != 0) return result;
   // The pair has a ballast that fills it, until the connection stands.

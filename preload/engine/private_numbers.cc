@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -23,54 +24,54 @@ int low_base(const rlimit64& limit) {
 /// The soft limit of RLIMIT_NOFILE, raised.
 class Raised {
  public:
-  Raised(const RealFunctions& real, const rlimit64& before)
-      : real_(real), before_(before), raised_(before) {
+  explicit Raised(const rlimit64& before) : before_(before), raised_(before) {
     raised_.rlim_cur = before.rlim_max;
-    works_ = real_.prlimit64(0, RLIMIT_NOFILE, &raised_, nullptr) == 0;
+    works_ = ::prlimit64(0, RLIMIT_NOFILE, &raised_, nullptr) == 0;
   }
   ~Raised() {
     if (!works_) return;
     int saved = errno;
     rlimit64 now{};
     // Another thread may have set one of its own meanwhile.
-    const bool same = real_.prlimit64(0, RLIMIT_NOFILE, &before_, &now) == 0 &&
+    const bool same = ::prlimit64(0, RLIMIT_NOFILE, &before_, &now) == 0 &&
                       now.rlim_cur == raised_.rlim_cur && now.rlim_max == raised_.rlim_max;
-    if (!same) real_.prlimit64(0, RLIMIT_NOFILE, &now, nullptr);
+    if (!same) ::prlimit64(0, RLIMIT_NOFILE, &now, nullptr);
     errno = saved;
   }
   Raised(const Raised&) = delete;
   Raised& operator=(const Raised&) = delete;
 
  private:
-  const RealFunctions& real_;
   rlimit64 before_;
   rlimit64 raised_;
   bool works_;
 };
 
-bool has_room_above(const rlimit64& limit, rlim64_t highest) {
+constexpr rlim64_t kHighest = 20000;
+
+bool has_room_above(const rlimit64& limit) {
   constexpr rlim64_t kWorthIt = 64;
-  return limit.rlim_cur < highest && limit.rlim_max >= limit.rlim_cur + kWorthIt;
+  return limit.rlim_cur < kHighest && limit.rlim_max >= limit.rlim_cur + kWorthIt;
 }
 
 }  // namespace
 
-bool PrivateNumbers::copy(const int* from, int* to, int count, bool* scarce) const {
+bool copy_to_private_numbers(const int* from, int* to, int count, bool* scarce) {
   auto copy_all = [&](int base) {
     for (int i = 0; i < count; ++i) {
-      to[i] = real_.fcntl(from[i], F_DUPFD_CLOEXEC, base);
+      to[i] = ::fcntl(from[i], F_DUPFD_CLOEXEC, base);
       if (to[i] >= 0) continue;
       int saved = errno;
-      while (--i >= 0) real_.close(to[i]);
+      while (--i >= 0) ::close(to[i]);
       errno = saved;
       return false;
     }
     return true;
   };
   rlimit64 limit{256, 256};
-  real_.prlimit64(0, RLIMIT_NOFILE, nullptr, &limit);
-  if (has_room_above(limit, kHighest)) {
-    const Raised raised(real_, limit);
+  ::prlimit64(0, RLIMIT_NOFILE, nullptr, &limit);
+  if (has_room_above(limit)) {
+    const Raised raised(limit);
     *scarce = false;
     if (copy_all(static_cast<int>(limit.rlim_cur))) return true;
     // A limit that may not be raised (a filter of system calls), or no room there after all.

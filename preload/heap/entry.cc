@@ -1,5 +1,5 @@
-// Where --wrap leads an object's calls of malloc() and its family: to the engine's heap once the object was told of it,
-// to the program's until then. Linked into each object of the engine.
+// Where --wrap leads an object's calls of malloc() and its family: to the heap that it was told of. Linked into each object
+// of the engine, and into the unit tests, which have no heap of their own.
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -11,10 +11,14 @@ namespace {
 
 // Set while the object is loaded, before another thread can be in it.
 const HeapApi* heap = nullptr;
+const ProgramHeap* program = nullptr;
 
 }  // namespace
 
-void use_heap(const HeapApi* used) { heap = used; }
+void use_heap(const HeapApi* used, const ProgramHeap* of_program) {
+  heap = used;
+  program = of_program;
+}
 
 }  // namespace cassette
 
@@ -52,6 +56,8 @@ void __wrap_free(void* block) {
   if (block == nullptr) return;
   if (is_of_heap(block)) {
     heap->release(block);
+  } else if (program != nullptr) {
+    program->release(block);
   } else {
     __real_free(block);
   }
@@ -59,7 +65,8 @@ void __wrap_free(void* block) {
 
 void* __wrap_realloc(void* block, std::size_t size) {
   if (block == nullptr) return __wrap_malloc(size);
-  if (!is_of_heap(block)) return __real_realloc(block, size);
+  if (!is_of_heap(block))
+    return program != nullptr ? program->resize(block, size) : __real_realloc(block, size);
   if (size == 0) {  // as glibc has it
     __wrap_free(block);
     return nullptr;

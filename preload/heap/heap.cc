@@ -15,7 +15,7 @@ namespace cassette {
 namespace {
 
 // Beyond it, the kernel's price for a mapping is small beside what is done with the block.
-constexpr std::size_t kLarge = 128 * 1024;
+constexpr std::size_t kLarge = kLargeBlock;
 constexpr std::size_t kPage = 4096;
 
 void* map(std::size_t size) {
@@ -110,11 +110,7 @@ void* allocate(std::size_t size, std::size_t alignment) {
     errno = ENOMEM;
     return nullptr;
   }
-  void* block = static_cast<char*>(begin) + alignment;
-  *header_of(block) = {.size = size,
-                       .alignment = static_cast<std::uint64_t>(std::countr_zero(alignment)),
-                       .mark = kBlockMark ^ reinterpret_cast<std::uint64_t>(block)};
-  return block;
+  return make_block(begin, size, alignment);
 }
 
 void release(void* block) {

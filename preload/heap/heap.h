@@ -5,6 +5,9 @@
 // The objects of the engine (libcassette-engine.so, libcassette-tls.so) are linked with --wrap=malloc and so on, which
 // leads their calls, and those of the libraries inside them, to entry.cc. The thin library allocates nothing.
 //
+// What libc allocates for them (strdup, getaddrinfo) is of the program's malloc(), and goes back to the program's free():
+// ours would be libc's own, since the objects of the engine look into libc alone (load_object() in hooks/library.cc).
+//
 // Small blocks come from the pools of libstdc++, over pages of the kernel's; their memory is used again, and not given
 // back. Large ones are mappings of their own, and are.
 //
@@ -12,6 +15,7 @@
 // `inside_engine` is set.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,11 +28,22 @@ struct BlockHeader {
   std::uint64_t mark;           ///< kBlockMark and the block's address: this is one
 };
 inline constexpr std::uint64_t kBlockMark = 0x63617373'68656170;
+/// A block that is larger, header included, is a mapping of its own.
+inline constexpr std::size_t kLargeBlock = 128 * 1024;
 
 inline BlockHeader* header_of(void* block) { return static_cast<BlockHeader*>(block) - 1; }
 
-/// False for what the program's malloc() gave: before use_heap(), or inside libc (strdup, getaddrinfo). It looks in front of
-/// a block that may not be ours, where each malloc() has something, which sanitizers forbid.
+/// The block in memory that begins at `begin` and has room for `alignment` and `size` bytes.
+inline void* make_block(void* begin, std::size_t size, std::size_t alignment) {
+  void* block = static_cast<char*>(begin) + alignment;
+  *header_of(block) = {.size = size,
+                       .alignment = static_cast<std::uint64_t>(std::countr_zero(alignment)),
+                       .mark = kBlockMark ^ reinterpret_cast<std::uint64_t>(block)};
+  return block;
+}
+
+/// False for what the program's malloc() gave, inside libc (strdup, getaddrinfo). It looks in front of a block that may not
+/// be ours, where each malloc() has something, which sanitizers forbid.
 __attribute__((no_sanitize("address"), no_sanitize("thread"))) inline bool is_of_heap(void* block) {
   return header_of(block)->mark == (kBlockMark ^ reinterpret_cast<std::uint64_t>(block));
 }
@@ -47,8 +62,13 @@ extern const HeapApi kHeap;
 void lock_heap_to_fork();
 void unlock_heap_after_fork();
 
-/// From now on this object allocates there (nullptr: from the program's malloc). What it had before goes back to where
-/// it came from.
-void use_heap(const HeapApi* heap);
+/// The program's functions for what is of its malloc(), as it would call them.
+struct ProgramHeap {
+  void (*release)(void* block);
+  void* (*resize)(void* block, std::size_t size);
+};
+
+/// From now on this object allocates there. What it allocated before is of the same kind (begin.cc). Both are kept.
+void use_heap(const HeapApi* heap, const ProgramHeap* program);
 
 }  // namespace cassette

@@ -13,12 +13,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <initializer_list>
 
 #include "preload/hooks/bundles.h"
+#include "preload/hooks/children.h"
+#include "preload/hooks/inherited.h"
 #include "preload/hooks/message.h"
 #include "preload/hooks/start_environment.h"
+#include "store/kernel.h"
 #include "store/settings/setting_names.h"
 #include "store/settings/tree.h"
+#include "store/standard_error.h"
 
 namespace cassette {
 
@@ -35,6 +41,7 @@ pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 std::atomic<bool> active;
 std::atomic<const EngineApi*> engine_api;
 pid_t tree_root;
+uid_t start_user;
 std::atomic<pid_t> table_owner;
 std::atomic<pid_t> own_process;
 std::atomic<bool> main_thread_ended;
@@ -70,6 +77,15 @@ void read_arguments(char* space, std::size_t size, char** arguments, int limit, 
 int given_count;
 char** given_arguments;
 
+decltype(&::time) libc_time;
+std::atomic<bool> destructors_run;
+
+/// As the program would have it, as long as the libraries that it has loaded can be asked.
+std::time_t program_time() {
+  const bool late = destructors_run.load(std::memory_order_relaxed) && libc_time != nullptr;
+  return (late ? libc_time : std::time)(nullptr);
+}
+
 // The first process of a tree gives it its name; see store/settings/tree.h. A relative CASSETTE means the
 // directory of that process for all of its children, wherever they go.
 void join_tree() {
@@ -86,7 +102,8 @@ void join_tree() {
     list = arguments;
   }
   char tree[PATH_MAX + 256];
-  if (!make_tree(count, list, tree, sizeof tree)) fatal("the working directory cannot be named");
+  if (!make_tree(count, list, start_environment("CASSETTE_RUNTIME_DIR"), tree, sizeof tree))
+    fatal("the working directory cannot be named");
   tree_root = getpid();
   put_variable(kTreeVariable, tree);
   const char* cassette = start_environment("CASSETTE");
@@ -108,8 +125,31 @@ void bring_node_trust(bool on) {
     put_variable(kName, nullptr);
 }
 
+// Messages that have no other place (store/standard_error.h): the log's file, or the list of `cassette run`.
+void begin_messages() {
+  static char file[2 * PATH_MAX];
+  const char* log = start_environment("CASSETTE_LOG");
+  const char* name = log != nullptr ? std::strchr(log, ':') : nullptr;
+  const char* directory = start_environment(kTreeVariable);
+  for (int i = 0; i < 2 && directory != nullptr; ++i) {
+    directory = std::strchr(directory, ':');
+    if (directory != nullptr) ++directory;
+  }
+  if (name == nullptr) {
+    if (unsaid_file(start_environment, file, sizeof file)) keep_unsaid_in(file, false);
+  } else if (name[1] == '/' || directory == nullptr) {
+    std::snprintf(file, sizeof file, "%s", name + 1);
+    keep_unsaid_in(file, true);
+  } else {
+    std::snprintf(file, sizeof file, "%s/%s", directory, name + 1);
+    keep_unsaid_in(file, true);
+  }
+}
+
 void start() {
   int saved = errno;
+  start_user = geteuid();
+  use_standard_error(StandardError::now());
   process_begins();
   pthread_atfork(nullptr, nullptr, process_begins);
   // exit(3) tells its status to nobody else. Registered before main(), hence called behind the destructors of all
@@ -120,11 +160,14 @@ void start() {
   };
   leaves_by_handler = on_exit(ends, nullptr) == 0;
   note_start_environment();
+  if (take_inherited()) note_start_environment();
+  if (kept_files() != 0) table_owner.store(getpid(), std::memory_order_relaxed);
   check_settings();
   const char* mode = start_environment("CASSETTE_MODE");
   const bool on = mode == nullptr || std::strcmp(mode, "off") != 0;
   if (on) {
     join_tree();
+    begin_messages();
     note_chosen_bundles(start_environment, given_count, given_arguments);
     active.store(true, std::memory_order_release);
   }
@@ -132,7 +175,7 @@ void start() {
   errno = saved;
 }
 
-const HostApi host = {
+HostApi host = {
     kEngineVersion,
     &real_functions,
     [](int fd, std::uintptr_t owner) { return descriptors.set_owner(fd, owner); },
@@ -141,6 +184,7 @@ const HostApi host = {
     [](int fd, int from) { return descriptors.next_copy(fd, from); },
     [](bool but_private) {  // the child of a fork begins with nothing
       descriptors.clear(but_private);
+      mark_kept_private();
       table_owner.store(getpid(), std::memory_order_relaxed);
     },
     [](int fd) { return descriptors.hold(fd); },
@@ -158,20 +202,59 @@ const HostApi host = {
     start_environment,
     put_variable,
     java_store_password,
+    keep_file,
+    kept_file,
+    drop_kept,
+    keep_settings,
+    std::free,
+    std::realloc,
+    pthread_create,
+    nullptr,
+    program_time,
+    say,
+    nullptr,
 };
+
+bool beside_this_library(char* path, std::size_t size) {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr)
+    return false;
+  const char* slash = std::strrchr(info.dli_fname, '/');
+  int directory = slash != nullptr ? static_cast<int>(slash - info.dli_fname) + 1 : 0;
+  std::snprintf(path, size, "%.*s%s", directory, info.dli_fname, kEngineFile);
+  return true;
+}
+
+/// A file of ours, in the order that dlopen(3) looks things up in: libc and what else it needs first (RTLD_DEEPBIND), and what
+/// the program has loaded in front of libc only then. Other preloaded libraries see neither the engine's clock (libfaketime) nor
+/// its files, and are not called behind their own end. libc's own dlopen(), because those of sanitizers refuse the flag.
+void* load_object(const char* path) {
+  decltype(&::dlopen) load = nullptr;
+  for (const char* name : {"libc.so.6", "libdl.so.2"}) {  // the second one before glibc 2.34
+    void* object = real().dlopen(name, RTLD_LAZY | RTLD_NOLOAD);
+    if (object == nullptr) continue;
+    if (libc_time == nullptr) {
+      libc_time = reinterpret_cast<decltype(libc_time)>(dlsym(object, "time"));
+    }
+    load = reinterpret_cast<decltype(load)>(dlsym(object, "dlopen"));
+    if (load != nullptr) break;
+  }
+  return (load != nullptr ? load : real().dlopen)(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+}
 
 // The engine is installed beside this library; nothing else decides where it is looked for.
 void load_engine() {
-  Dl_info info{};
   char path[PATH_MAX + sizeof kEngineFile];
-  if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr) {
+  if (!library_file(kEngineFile, path, sizeof path) && !beside_this_library(path, sizeof path)) {
     message("where is the library? dladdr does not tell, so the engine cannot be found");
     return;
   }
-  const char* slash = std::strrchr(info.dli_fname, '/');
-  int directory = slash != nullptr ? static_cast<int>(slash - info.dli_fname) + 1 : 0;
-  std::snprintf(path, sizeof path, "%.*s%s", directory, info.dli_fname, kEngineFile);
-  void* object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  host.free_addresses =
+      reinterpret_cast<decltype(&::freeaddrinfo)>(dlsym(RTLD_NEXT, "freeaddrinfo"));
+  host.program_name = program_invocation_short_name;
+  // Called before the destructors of all libraries; those that begin earlier do without.
+  std::atexit([] { destructors_run.store(true, std::memory_order_relaxed); });
+  void* object = load_object(path);
   if (object == nullptr) {
     message("the engine cannot be loaded, connections are refused: ", dlerror());
     return;
@@ -233,7 +316,8 @@ void load_engine_with_room() {
 bool session_exists() {
   if (tree_root == 0 || tree_root != getpid()) return false;
   char path[PATH_MAX];
-  return session_directory(start_environment, path, sizeof path) && access(path, F_OK) == 0;
+  return session_directory(start_environment, path, sizeof path) &&
+         ask_kernel(SYS_faccessat, AT_FDCWD, word_of(path), F_OK) == 0;
 }
 
 __attribute__((constructor)) void library_begins(int count, char** arguments, char**) {
@@ -258,11 +342,16 @@ void ensure_started() {
 void process_begins() {
   own_process.store(getpid(), std::memory_order_relaxed);
   main_thread_ended.store(false, std::memory_order_relaxed);
+  // With an engine it is the engine that begins anew.
+  if (loaded_engine() == nullptr && kept_files() != 0)
+    table_owner.store(getpid(), std::memory_order_relaxed);
 }
 
 bool owns_table() { return table_owner.load(std::memory_order_relaxed) == getpid(); }
 
 bool is_own_process() { return own_process.load(std::memory_order_relaxed) == getpid(); }
+
+uid_t user_at_start() { return start_user; }
 
 bool library_active() { return active.load(std::memory_order_acquire); }
 
@@ -307,6 +396,7 @@ void note_exit_status(int status) {
 void leave_session() {
   if (!library_active()) return;
   int saved = errno;
+  note_of_children();
   const EngineApi* api = loaded_engine();
   if (api == nullptr && session_exists()) api = engine();
   if (api != nullptr && !inside_engine) {

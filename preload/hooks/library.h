@@ -29,6 +29,9 @@ void ensure_started();
 /// False in mode `off`.
 bool library_active();
 
+/// The effective user that the process began with.
+uid_t user_at_start();
+
 /// The engine, loaded with the first call; nullptr when that failed (said on stderr, once).
 const EngineApi* engine();
 

@@ -1,29 +1,15 @@
-// See message.h. Passes by the hooks, and may run before the real functions are known.
+// See message.h. By system calls alone, and thus past all hooks, also before the real functions are known.
 #include "preload/hooks/message.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 #include <initializer_list>
 
-#include "preload/hooks/real.h"
+#include "store/kernel.h"
+#include "store/standard_error.h"
 
 namespace cassette {
 
-namespace {
-
-/// libc's syscall(2). Never nullptr: no C library is without it.
-decltype(&::syscall) by_number() {
-  if (real_functions.syscall != nullptr) return real_functions.syscall;
-  return reinterpret_cast<decltype(&::syscall)>(dlsym(RTLD_NEXT, "syscall"));
-}
-
-}  // namespace
-
 void message(const char* a, const char* b, const char* c) {
-  int saved = errno;
   char line[2048];
   std::size_t size = 0;
   for (const char* part : {"cassette: ", a, b, c}) {
@@ -33,13 +19,12 @@ void message(const char* a, const char* b, const char* c) {
     size += length;
   }
   line[size++] = '\n';
-  (void)by_number()(SYS_write, STDERR_FILENO, line, size);
-  errno = saved;
+  say(line, size);
 }
 
 void fatal(const char* a, const char* b, const char* c) {
   message(a, b, c);
-  for (;;) by_number()(SYS_exit_group, 125);
+  for (;;) ask_kernel(SYS_exit_group, 125);
 }
 
 }  // namespace cassette

@@ -3,7 +3,7 @@
 
 namespace cassette {
 
-/// Writes "cassette: abc\n" to stderr in one write(2). Keeps errno.
+/// Says "cassette: abc\n" on stderr (store/standard_error.h). Keeps errno.
 void message(const char* a, const char* b = "", const char* c = "");
 
 /// message(), then ends the process with status 125, without running anybody's destructors.

@@ -8,7 +8,10 @@
 
 #include "preload/hooks/fork.h"
 #include "preload/hooks/library.h"
+#include "preload/hooks/rights.h"
 #include "preload/hooks/shutting_in.h"
+
+#include "store/kernel.h"
 
 #ifndef SYS_landlock_restrict_self  // newer than glibc 2.31's headers
 #define SYS_landlock_restrict_self 446
@@ -24,28 +27,8 @@ Pointer pointer(long word) {
 
 /// What syscall(2) does, without knowing where libc's is: an allocator asks so within the first malloc() of the process,
 /// and looking a function up allocates.
-long ask_kernel(long number, const long (&a)[6]) {
-#if defined(__x86_64__)
-  register long d asm("r10") = a[3];
-  register long e asm("r8") = a[4];
-  register long f asm("r9") = a[5];
-  long result = number;
-  asm volatile("syscall"
-               : "+a"(result)
-               : "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(d), "r"(e), "r"(f)
-               : "rcx", "r11", "memory");
-#elif defined(__aarch64__)
-  register long n asm("x8") = number;
-  register long result asm("x0") = a[0];
-  register long b asm("x1") = a[1];
-  register long c asm("x2") = a[2];
-  register long d asm("x3") = a[3];
-  register long e asm("x4") = a[4];
-  register long f asm("x5") = a[5];
-  asm volatile("svc 0" : "+r"(result) : "r"(n), "r"(b), "r"(c), "r"(d), "r"(e), "r"(f) : "memory");
-#else
-#error "which instruction is a system call here?"
-#endif
+long by_number(long number, const long (&a)[6]) {
+  const long result = ask_kernel(number, a[0], a[1], a[2], a[3], a[4], a[5]);
   if (result >= 0 || result < -4095) return result;
   errno = static_cast<int>(-result);
   return -1;
@@ -120,6 +103,19 @@ bool by_hook(long number, const long (&a)[6], long* result) {
       *result = execveat(fd, pointer<const char*>(a[1]), pointer<char* const*>(a[2]),
                          pointer<char* const*>(a[3]), static_cast<int>(a[4]));
       return true;
+    // Of one thread, which libc's functions do for all: so they are not to be asked.
+    case SYS_setuid:
+    case SYS_setfsuid:
+      about_to_become(static_cast<uid_t>(a[0]));
+      return false;
+    case SYS_setreuid:
+    case SYS_setresuid:
+      about_to_become(static_cast<uid_t>(a[1]));
+      return false;
+    case SYS_chroot:
+    case SYS_pivot_root:
+      keep_rights();
+      return false;
     case SYS_unshare:
       *result = unshare(static_cast<int>(a[0]));
       return true;
@@ -164,7 +160,7 @@ long syscall(long number, ...) noexcept {
   for (long& word : a) word = va_arg(list, long);  // those that were not given are anything
   va_end(list);
   if (__builtin_expect(!real_resolved.load(std::memory_order_acquire), 0) && !matters_early(number))
-    return ask_kernel(number, a);
+    return by_number(number, a);
   long result = 0;
   if (!inside_engine && by_hook(number, a, &result)) return result;
   return real().syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);

@@ -5,10 +5,12 @@
 
 #include <exception>
 
+#include "preload/tls/clock.h"
 #include "preload/tls/java_store.h"
 #include "preload/tls/stream.h"
 #include "preload/tls/verdict.h"
 #include "preload/tls_api.h"
+#include "store/inherited_files.h"
 
 namespace cassette {
 
@@ -18,7 +20,8 @@ Authority* authority;
 SSL_CTX* server_context;
 SSL_CTX* client_context;
 
-bool begin(const std::string& file, std::string* problem) try {
+bool begin(const std::string& file, int (*inherited)(const char* name), std::string* problem) try {
+  use_inherited_files(inherited, nullptr);
   auto opened = Authority::open(file);
   if (!opened) {
     *problem = opened.error().message;
@@ -66,10 +69,13 @@ std::unique_ptr<TlsClientStream> connect(const ClientHello& hello, const ClientI
 }  // namespace cassette
 
 extern "C" __attribute__((visibility("default"))) const cassette::TlsApi* cassette_tls_start(
-    int version, const cassette::HeapApi* heap) {
+    int version, const cassette::TlsHost* host) {
   using namespace cassette;
   if (version != kTlsVersion) return nullptr;
-  use_heap(heap);
+  if (host != nullptr) {
+    use_heap(host->heap, host->program_heap);
+    use_clock(host->program_time);
+  }
   OPENSSL_init_ssl(
       OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_LOAD_SSL_STRINGS,
       nullptr);

@@ -2,10 +2,12 @@
 #include "store/player/request_note.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <string>
 
@@ -19,20 +21,42 @@ namespace {
 
 std::atomic<unsigned> forks{0};
 
-/// Asking the kernel for each request would cost as much as finding its answer.
-struct ThreadIds {
-  unsigned forks = 0;
-  pid_t pid = 0;
-  pid_t tid = 0;
-};
+// Asking the kernel for each request would cost as much as finding its answer. What is known is a number of the kernel's, and
+// behind which fork it was asked for.
+constexpr std::uint64_t known(unsigned fork, pid_t number) {
+  return std::uint64_t{fork} << 32 | static_cast<std::uint32_t>(number);
+}
+constexpr bool is_known(std::uint64_t known, unsigned fork) {
+  return (known & 0xFFFFFFFF) != 0 && known >> 32 == fork;
+}
 
-const ThreadIds& thread_ids() {
-  // There from the start: memory for what a late library has of a thread comes from the program's malloc, and the
-  // LeakSanitizer of GCC 12 crashes over it.
-  [[gnu::tls_model("initial-exec")]] static thread_local ThreadIds ids;
-  unsigned now = forks.load(std::memory_order_relaxed);
-  if (ids.pid == 0 || ids.forks != now) ids = {now, getpid(), gettid()};
-  return ids;
+pid_t process_id() {
+  static std::atomic<std::uint64_t> present{0};
+  const unsigned fork = forks.load(std::memory_order_relaxed);
+  std::uint64_t value = present.load(std::memory_order_relaxed);
+  if (!is_known(value, fork)) {
+    value = known(fork, getpid());
+    present.store(value, std::memory_order_relaxed);
+  }
+  return static_cast<pid_t>(value);
+}
+
+pid_t thread_id() {
+  // Not a thread-local variable: those of a library that comes late need room that may be used up, or get theirs from the
+  // program's malloc(). The first keys have their place in what libc has of a thread.
+  struct Key {
+    pthread_key_t key{};
+    bool is_made = pthread_key_create(&key, nullptr) == 0;
+  };
+  static const Key place;
+  if (!place.is_made) return gettid();
+  const unsigned fork = forks.load(std::memory_order_relaxed);
+  auto value = reinterpret_cast<std::uint64_t>(pthread_getspecific(place.key));
+  if (!is_known(value, fork)) {
+    value = known(fork, gettid());
+    pthread_setspecific(place.key, reinterpret_cast<void*>(value));
+  }
+  return static_cast<pid_t>(value);
 }
 
 bool hides_anything(const Redactor& redactor, const UriView& uri) {
@@ -48,7 +72,7 @@ bool hides_anything(const Redactor& redactor, const UriView& uri) {
 
 }  // namespace
 
-std::int32_t this_thread_id() { return thread_ids().tid; }
+std::int32_t this_thread_id() { return thread_id(); }
 
 void forget_thread_ids() { forks.fetch_add(1, std::memory_order_relaxed); }
 
@@ -63,7 +87,7 @@ void note_request(History& history, const Redactor& redactor, KnownSecrets* know
     entry.interaction = handled.decision.interaction;
     entry.reason = handled.decision.differs_in_secret ? kDiffersInSecret : 0;
   }
-  entry.pid = thread_ids().pid;
+  entry.pid = process_id();
   entry.tid = handled.thread;
   entry.status = static_cast<std::uint16_t>(status);
   entry.outcome = handled.outcome;

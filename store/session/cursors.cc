@@ -1,6 +1,7 @@
 #include "store/session/cursors.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <xxhash.h>
 
 #include "store/files.h"
+#include "store/inherited_files.h"
 #include "store/session/descriptor.h"
 
 namespace cassette {
@@ -73,7 +75,7 @@ Result<void> Cursors::create_hints(int descriptor, const Image& image) {
 }
 
 Result<Cursors::Mapping> Cursors::map_file(const std::string& file, std::uint64_t bytes) {
-  Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  Descriptor descriptor = open_or_inherit(file, O_RDWR);
   struct stat status {};
   if (!descriptor || fstat(descriptor.get(), &status) != 0) {
     return file_error("open the cursors", file, errno);
@@ -174,10 +176,12 @@ void Cursors::play_again(std::uint32_t interaction, std::uint32_t round) {
 }
 
 void Cursors::count_replayed() {
-  // Neighbours in time are not neighbours in memory: threads, and processes, count apart.
-  static std::atomic<unsigned> next{static_cast<unsigned>(getpid())};
-  [[gnu::tls_model("initial-exec")]] static thread_local const unsigned shard =
-      next.fetch_add(1, std::memory_order_relaxed) % kShards;
+  // Neighbours in time are not neighbours in memory: threads, and processes, count apart. By where the thread is in memory:
+  // a thread-local variable of a library that comes late needs room that may be used up, or the program's malloc().
+  static const auto process = static_cast<std::uint64_t>(getpid());
+  constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15;  // spreads neighbours
+  const std::uint64_t thread = (static_cast<std::uint64_t>(pthread_self()) >> 12) + process;
+  const std::uint64_t shard = (thread * kGolden >> 32) % kShards;
   header().shards[shard].replayed.fetch_add(1, std::memory_order_relaxed);
 }
 

@@ -32,13 +32,13 @@ Kind kind_of(int fd) {
   int protocol = 0;
   socklen_t length = sizeof protocol;
   constexpr int kMultipathTcp = 262;  // IPPROTO_MPTCP, in headers newer than glibc 2.31's
-  if (engine().real.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0)
+  if (::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0)
     return errno == EBADF || errno == ENOTSOCK ? Kind::kOther : Kind::kUnknown;
   return protocol == IPPROTO_TCP || protocol == kMultipathTcp ? Kind::kTcp : Kind::kOther;
 }
 
 bool is_nonblocking(int fd) {
-  int flags = engine().real.fcntl(fd, F_GETFL);
+  int flags = ::fcntl(fd, F_GETFL);
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 

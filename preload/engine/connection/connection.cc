@@ -135,7 +135,7 @@ void Connection::catch_up() {
 int Connection::error_of_original() const {
   int error = 0;
   socklen_t length = sizeof error;
-  engine().real.getsockopt(sockets_.original, SOL_SOCKET, SO_ERROR, &error, &length);
+  ::getsockopt(sockets_.original, SOL_SOCKET, SO_ERROR, &error, &length);
   return error;
 }
 
@@ -255,8 +255,7 @@ void Connection::look_at(std::int64_t time) {
 const Endpoint& Connection::local() {
   if (local_.length == 0 && sockets_.original >= 0) {
     local_.length = sizeof local_.address;
-    engine().real.getsockname(sockets_.original, reinterpret_cast<sockaddr*>(&local_.address),
-                              &local_.length);
+    ::getsockname(sockets_.original, reinterpret_cast<sockaddr*>(&local_.address), &local_.length);
     bool connected = upstream_ >= Upstream::kConnected;
     if (!connected) {
       // What the kernel would have chosen: the peer's own address on loopback, else one of ours.

@@ -72,7 +72,7 @@ ssize_t Connection::send_too_late(int fd) {
   int error = 0;
   if (sockets_.engine_end < 0) {
     socklen_t length = sizeof error;
-    engine().real.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
     // What only we know; of a reset the kernel knows, and whether that was told already.
     const int pending = take_error();
     if (pending != 0 && pending != ECONNRESET) error = pending;
@@ -118,7 +118,7 @@ void Connection::reset_program() {
 bool Connection::leave_unread_byte() {
   if (sockets_.ballast > 0) return true;
   return is(sockets_.program_fd) &&
-         engine().real.send(sockets_.program_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
+         ::send(sockets_.program_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
 /// Reads away what no conversation wants any more, but for `keep` bytes.
@@ -174,10 +174,10 @@ void Connection::let_upstream_go() {
   ::shutdown(sockets_.original, SHUT_RDWR);
   sockaddr nowhere{};
   nowhere.sa_family = AF_UNSPEC;
-  engine().real.connect(sockets_.original, &nowhere, sizeof nowhere);
+  ::connect(sockets_.original, &nowhere, sizeof nowhere);
   int error = 0;
   socklen_t length = sizeof error;  // which the socket would keep for the next connection
-  engine().real.getsockopt(sockets_.original, SOL_SOCKET, SO_ERROR, &error, &length);
+  ::getsockopt(sockets_.original, SOL_SOCKET, SO_ERROR, &error, &length);
   upstream_ = Upstream::kNone;
   upstream_ended_ = original_blocked_ = false;
 }
@@ -267,8 +267,8 @@ void Connection::release() {
 }
 
 void Connection::drop_in_child() {
-  if (sockets_.engine_end >= 0) engine().real.close(sockets_.engine_end);
-  if (sockets_.original >= 0) engine().real.close(sockets_.original);
+  if (sockets_.engine_end >= 0) ::close(sockets_.engine_end);
+  if (sockets_.original >= 0) ::close(sockets_.original);
 }
 
 }  // namespace cassette

@@ -41,7 +41,7 @@ void KeptOptions::read(int fd, sa_family_t family) {
     for (const Name& option : names) {
       std::array<char, 16> value;
       socklen_t length = value.size();
-      if (engine().real.getsockopt(fd, option.level, option.name, value.data(), &length) == 0)
+      if (::getsockopt(fd, option.level, option.name, value.data(), &length) == 0)
         note(option.level, option.name, value.data(), length);
     }
   };
@@ -59,16 +59,15 @@ void KeptOptions::note(int level, int name, const void* value, socklen_t length)
 }
 
 int KeptOptions::set(sa_family_t family, int level, int name, const void* value, socklen_t length) {
-  const RealFunctions& real = engine().real;
   const int spare = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
   if (spare < 0) return -1;
-  const int result = real.setsockopt(spare, level, name, value, length);
+  const int result = ::setsockopt(spare, level, name, value, length);
   const int error = errno;
   std::array<char, 16> shown;
   socklen_t size = shown.size();
-  if (result == 0 && real.getsockopt(spare, level, name, shown.data(), &size) == 0)
+  if (result == 0 && ::getsockopt(spare, level, name, shown.data(), &size) == 0)
     note(level, name, shown.data(), size);
-  real.close(spare);
+  ::close(spare);
   errno = error;
   return result;
 }
@@ -92,7 +91,7 @@ void KeptOptions::apply(int fd) const {
       size /= 2;
       std::memcpy(value.data(), &size, sizeof size);
     }
-    engine().real.setsockopt(fd, option.level, option.name, value.data(), option.length);
+    ::setsockopt(fd, option.level, option.name, value.data(), option.length);
   }
 }
 

@@ -95,7 +95,7 @@ std::optional<Endpoint> real_address(const Endpoint& endpoint, int* error) {
   if (engine().real.getaddrinfo(name->c_str(), nullptr, &hints, &list) != 0) return std::nullopt;
   std::optional<Endpoint> found;
   if (list != nullptr) found = Endpoint::from(list->ai_addr, list->ai_addrlen);
-  freeaddrinfo(list);
+  engine().host.free_addresses(list);
   if (found) found->set_port(endpoint.port());
   return found;
 }

@@ -40,7 +40,7 @@ bool main_is_dead() {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
   ssize_t size = ::read(fd, text, sizeof text - 1);
-  engine().real.close(fd);
+  ::close(fd);
   text[size > 0 ? size : 0] = '\0';
   const char* name_end = std::strrchr(text, ')');
   return name_end != nullptr && std::strncmp(name_end, ") Z", 3) == 0;
@@ -59,7 +59,7 @@ int Service::ensure_running() {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = kWakeTag;
-    if (engine().real.epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) return errno;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) return errno;
   }
   // Signals are the program's: the thread is born with all of them blocked.
   sigset_t all;
@@ -71,7 +71,7 @@ int Service::ensure_running() {
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attributes, kStack);
   pthread_t thread;
-  int error = pthread_create(&thread, &attributes, thread_main, this);
+  int error = engine().host.create_thread(&thread, &attributes, thread_main, this);
   pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   running_ = error == 0;
@@ -133,7 +133,7 @@ void Service::watch(const Connection& connection, End end, int fd, std::uint32_t
   epoll_event event{};
   event.events = events;
   event.data.u64 = tag_of(connection, end);
-  if (engine().real.epoll_ctl(epoll_, operation, fd, &event) != 0 && operation != EPOLL_CTL_DEL) {
+  if (::epoll_ctl(epoll_, operation, fd, &event) != 0 && operation != EPOLL_CTL_DEL) {
     log(LogLevel::kError, std::string("a connection cannot be watched: ") + strerrordesc_np(errno));
     return;
   }
@@ -146,14 +146,14 @@ void Service::look_at(const Connection& connection, std::int64_t time) {
   if (waiting_until_ == 0 || time < waiting_until_) {
     waiting_until_ = time;  // further ones need no second nudge
     std::uint64_t one = 1;
-    (void)!engine().real.write(wake_, &one, sizeof one);
+    (void)!::write(wake_, &one, sizeof one);
   }
 }
 
 void Service::nudge() {
   std::lock_guard guard(mutex_);
   std::uint64_t one = 1;
-  if (wake_ >= 0) (void)!engine().real.write(wake_, &one, sizeof one);
+  if (wake_ >= 0) (void)!::write(wake_, &one, sizeof one);
 }
 
 void Service::call(void (*function)(void*), void* argument) {
@@ -165,7 +165,7 @@ void Service::call(void (*function)(void*), void* argument) {
   }
   tasks_.push_back(&task);
   std::uint64_t one = 1;
-  (void)!engine().real.write(wake_, &one, sizeof one);
+  (void)!::write(wake_, &one, sizeof one);
   task_done_.wait(lock, [&] { return task.done; });
   errno = task.error;
 }
@@ -273,8 +273,8 @@ void Service::run_timers() {
 
 void Service::after_fork_in_child(bool shares_descriptors) {
   // The thread did not come along, and the epoll instance is the parent's too.
-  if (epoll_ >= 0 && !shares_descriptors) engine().real.close(epoll_);
-  if (wake_ >= 0 && !shares_descriptors) engine().real.close(wake_);
+  if (epoll_ >= 0 && !shares_descriptors) ::close(epoll_);
+  if (wake_ >= 0 && !shares_descriptors) ::close(wake_);
   epoll_ = wake_ = -1;
   running_ = false;
   waiting_until_ = 0;

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,11 +25,10 @@ namespace {
 std::size_t put_ballast(int program_end) {
   static const char zeros[2048] = {};
   const int least = 0;
-  const RealFunctions& real = engine().real;
-  real.setsockopt(program_end, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+  ::setsockopt(program_end, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
   std::size_t size = 0;
   ssize_t sent;
-  while ((sent = real.send(program_end, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0) {
+  while ((sent = ::send(program_end, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0) {
     size += static_cast<std::size_t>(sent);
   }
   return size;
@@ -72,22 +71,21 @@ void copy_option(int from, int to, int option) {
   Value value{};
   Value zero{};
   socklen_t length = sizeof value;
-  if (engine().real.getsockopt(from, SOL_SOCKET, option, &value, &length) == 0 &&
+  if (::getsockopt(from, SOL_SOCKET, option, &value, &length) == 0 &&
       std::memcmp(&value, &zero, sizeof value) != 0) {
-    engine().real.setsockopt(to, SOL_SOCKET, option, &value, length);
+    ::setsockopt(to, SOL_SOCKET, option, &value, length);
   }
 }
 
 /// Flags and timeouts as the program set them. True: somebody gets signals of `from`.
 bool copy_flags(int from, int to) {
-  const RealFunctions& real = engine().real;
-  int flags = real.fcntl(from, F_GETFL);
-  if (flags >= 0) real.fcntl(to, F_SETFL, flags & (O_NONBLOCK | O_ASYNC));
+  int flags = ::fcntl(from, F_GETFL);
+  if (flags >= 0) ::fcntl(to, F_SETFL, flags & (O_NONBLOCK | O_ASYNC));
   f_owner_ex owner{};
-  const bool has_owner = real.fcntl(from, F_GETOWN_EX, &owner) == 0 && owner.pid != 0;
+  const bool has_owner = ::fcntl(from, F_GETOWN_EX, &owner) == 0 && owner.pid != 0;
   if (has_owner) {
-    real.fcntl(to, F_SETOWN_EX, &owner);  // who gets SIGIO, or SIGURG
-    real.fcntl(to, F_SETSIG, real.fcntl(from, F_GETSIG));
+    ::fcntl(to, F_SETOWN_EX, &owner);  // who gets SIGIO, or SIGURG
+    ::fcntl(to, F_SETSIG, ::fcntl(from, F_GETSIG));
   }
   copy_option<timeval>(from, to, SO_RCVTIMEO);
   copy_option<timeval>(from, to, SO_SNDTIMEO);
@@ -99,7 +97,6 @@ bool copy_flags(int from, int to) {
 /// Puts `from` at the number `fd`, with the descriptor flags and the registration that are there. The number is held when it
 /// returns 0; else kOtherSocket or an errno.
 int replace(int fd, const SocketIdentity& socket, int from) {
-  const RealFunctions& real = engine().real;
   const std::uintptr_t owner = engine().host.owner(fd);
   const EpollRegistration registration = registration_of(fd);
   if (!engine().host.hold_number(fd)) return EMFILE;
@@ -110,16 +107,15 @@ int replace(int fd, const SocketIdentity& socket, int from) {
   SocketIdentity now;
   if (!now.read(fd) || now != socket) return fail(kOtherSocket);
   if (registration.epoll_fd >= 0) {
-    real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_DEL, fd, nullptr);
+    ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_DEL, fd, nullptr);
   }
   auto register_again = [&] {
     epoll_event event = registration.event;
-    if (registration.epoll_fd >= 0)
-      real.epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    if (registration.epoll_fd >= 0) ::epoll_ctl(registration.epoll_fd, EPOLL_CTL_ADD, fd, &event);
   };
-  const int flags = real.fcntl(fd, F_GETFD);
+  const int flags = ::fcntl(fd, F_GETFD);
   const int close_on_exec = flags >= 0 && (flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
-  const int error = real.dup3(from, fd, close_on_exec) < 0 ? errno : 0;
+  const int error = ::dup3(from, fd, close_on_exec) < 0 ? errno : 0;
   register_again();
   return error == 0 ? 0 : fail(error);
 }
@@ -128,7 +124,7 @@ int replace(int fd, const SocketIdentity& socket, int from) {
 
 void read_in_line(int fd) {
   const int in_line = 1;
-  engine().real.setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
+  ::setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
 }
 
 bool SocketIdentity::read(int fd) {
@@ -141,15 +137,12 @@ bool SocketIdentity::read(int fd) {
 
 int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
                 Connection::Sockets* sockets) {
-  const RealFunctions& real = engine().real;
-  // Past libc, as the real close() below is past whatever stands in front of it: ThreadSanitizer, which would see only
-  // the one of them, would take the next owner of the number for a race.
   int pair[2];
-  if (syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return errno;
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return errno;
   int program_end = pair[0];
   Connection::Sockets made;
   auto fail = [&](int error) {
-    real.close(program_end);
+    ::close(program_end);
     if (made.engine_end >= 0) engine().close_private(made.engine_end);
     if (made.original >= 0) engine().close_private(made.original);
     return error;
@@ -160,13 +153,13 @@ int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
   int copies[2];
   const bool copied_both = engine().copy_up(from, copies, 2, &made.scarce);
   int error = errno;
-  real.close(pair[1]);
+  ::close(pair[1]);
   if (!copied_both) return fail(error == EBADF ? kOtherSocket : error);
   made.engine_end = copies[0];
   made.original = copies[1];
   SocketIdentity copied;
   if (!copied.read(made.original) || copied != socket) return fail(kOtherSocket);
-  real.fcntl(made.engine_end, F_SETFL, O_NONBLOCK);
+  ::fcntl(made.engine_end, F_SETFL, O_NONBLOCK);
   read_in_line(made.engine_end);
 
   SocketIdentity identity;
@@ -178,11 +171,11 @@ int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
 
   error = replace(fd, socket, program_end);
   if (error != 0) return fail(error);
-  real.close(program_end);
+  ::close(program_end);
   // The original is the engine's from here on; the program has its own flags on the pair, and signals from there.
-  real.fcntl(made.original, F_SETFL, (real.fcntl(made.original, F_GETFL) & ~O_ASYNC) | O_NONBLOCK);
+  ::fcntl(made.original, F_SETFL, (::fcntl(made.original, F_GETFL) & ~O_ASYNC) | O_NONBLOCK);
   const f_owner_ex nobody{};
-  if (has_owner) real.fcntl(made.original, F_SETOWN_EX, &nobody);
+  if (has_owner) ::fcntl(made.original, F_SETOWN_EX, &nobody);
   read_in_line(made.original);
   *sockets = made;
   return 0;
@@ -198,25 +191,24 @@ void swap_copies(int fd, const SocketIdentity& socket, std::uintptr_t owner) {
 }
 
 bool unswap_socket(int fd, int original, int family) {
-  const RealFunctions& real = engine().real;
   SocketIdentity pair;
   if (!pair.read(fd)) return false;
   int socket = original;
   if (original >= 0) {
     sockaddr nowhere{};
     nowhere.sa_family = AF_UNSPEC;
-    real.connect(original, &nowhere, sizeof nowhere);
+    ::connect(original, &nowhere, sizeof nowhere);
   } else {
     socket = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
     if (socket < 0) return false;
   }
   int in_line = 0;
   socklen_t length = sizeof in_line;
-  real.getsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, &length);
-  real.setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
+  ::getsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, &length);
+  ::setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
   copy_flags(fd, socket);
   const int error = replace(fd, pair, socket);
-  if (original < 0) real.close(socket);
+  if (original < 0) ::close(socket);
   if (error == 0) engine().host.free_number(fd, 0);
   errno = error == kOtherSocket ? EBADF : error;
   return error == 0;

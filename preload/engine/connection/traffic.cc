@@ -26,13 +26,13 @@ bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || 
 int buffer_of(int fd, int option) {
   int size = 0;
   socklen_t length = sizeof size;
-  return engine().real.getsockopt(fd, SOL_SOCKET, option, &size, &length) == 0 ? size : 0;
+  return ::getsockopt(fd, SOL_SOCKET, option, &size, &length) == 0 ? size : 0;
 }
 
 /// socket(7): the kernel doubles what it is given.
 void set_send_buffer(int fd, int size) {
   size /= 2;
-  engine().real.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
 /// Half of the pair's buffer: one piece more in our hands changes little.
@@ -195,7 +195,7 @@ void Connection::flush_to_program() {
     int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     std::string_view bytes = next_piece(output.front(now), urgent_to_program_, &flags);
     if (bytes.empty()) break;
-    ssize_t sent = engine().real.send(sockets_.engine_end, bytes.data(), bytes.size(), flags);
+    ssize_t sent = ::send(sockets_.engine_end, bytes.data(), bytes.size(), flags);
     if (sent >= 0) {
       output.consume(static_cast<std::size_t>(sent));
       count_sent(&urgent_to_program_, sent);
@@ -223,7 +223,7 @@ void Connection::flush_to_upstream() {
     int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     std::string_view bytes = next_piece(output.front(0), urgent_to_upstream_, &flags);
     if (bytes.empty()) break;
-    ssize_t sent = engine().real.send(sockets_.original, bytes.data(), bytes.size(), flags);
+    ssize_t sent = ::send(sockets_.original, bytes.data(), bytes.size(), flags);
     if (sent >= 0) {
       output.consume(static_cast<std::size_t>(sent));
       count_sent(&urgent_to_upstream_, sent);

@@ -80,8 +80,7 @@ bool Connection::reads_in_line() const {
   int in_line = 0;
   socklen_t length = sizeof in_line;
   return is(sockets_.program_fd) &&
-         engine().real.getsockopt(sockets_.program_fd, SOL_SOCKET, SO_OOBINLINE, &in_line,
-                                  &length) == 0 &&
+         ::getsockopt(sockets_.program_fd, SOL_SOCKET, SO_OOBINLINE, &in_line, &length) == 0 &&
          in_line != 0;
 }
 

@@ -95,15 +95,15 @@ int in_memory(std::string_view bytes) {
   int fd = memfd_create("cassette-bundle", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return -1;
   while (!bytes.empty()) {
-    ssize_t put = engine().real.write(fd, bytes.data(), bytes.size());
+    ssize_t put = ::write(fd, bytes.data(), bytes.size());
     if (put <= 0) {
-      engine().real.close(fd);
+      ::close(fd);
       return -1;
     }
     bytes.remove_prefix(static_cast<std::size_t>(put));
   }
   lseek(fd, 0, SEEK_SET);
-  engine().real.fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  ::fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   return fd;
 }
 
