@@ -76,7 +76,8 @@ TEST(Summary, ProgramsThatTheSessionKnowsNothingOf) {
   EXPECT_EQ(left_out_json(programs[1]),
             "{\"not_started\": \"/bin/curl\", \"why\": \"user 9 cannot open it\"}\n");
   EXPECT_EQ(left_out_line(programs[2]), "curl: its requests were missed: no session");
-  EXPECT_EQ(left_out_json(programs[2]), "{\"not_in_session\": \"curl\", \"why\": \"no session\"}\n");
+  EXPECT_EQ(left_out_json(programs[2]),
+            "{\"not_in_session\": \"curl\", \"why\": \"no session\"}\n");
 
   EXPECT_EQ(lost_by({programs[0]}, true), Lost::kNothing);
   EXPECT_EQ(lost_by(programs, true), Lost::kNotRecorded);
