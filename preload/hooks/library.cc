@@ -378,6 +378,7 @@ void get_ready(bool filtered) {
     EngineCall call = enter_engine();
     api->get_ready(filtered);
     exit_engine(call);
+    if (filtered) put_no_signal_off();
   }
   errno = saved;
 }
