@@ -86,7 +86,9 @@ C_FLAGS = $(INCLUDES) -D_GNU_SOURCE $(COMMON_FLAGS) $(CFLAGS) $(CPPFLAGS)
 # The hooks live in every process, libstdc++ or not: they must need nothing of it. Their thread-local variables are
 # there from the start (initial-exec), since a hook may be called where memory cannot be allocated.
 # Fortification would replace the functions that they define by inline ones of the same name.
-HOOKS_FLAGS := -fno-exceptions -fno-rtti -fno-threadsafe-statics -ftls-model=initial-exec -U_FORTIFY_SOURCE
+# What is not in the way of every byte is small rather than fast: the library is mapped into every process.
+FAST_HOOKS := $(foreach f,send receive close connect descriptors library,preload/hooks/%/$(f).cc preload/hooks/$(f).cc)
+HOOKS_FLAGS = $(if $(filter $(FAST_HOOKS),$(1)),,-Os) -fno-exceptions -fno-rtti -fno-threadsafe-statics -ftls-model=initial-exec -U_FORTIFY_SOURCE
 # The programs under test are plain C as users write it: no hardening, hardly optimised.
 PROGRAM_FLAGS := -I. -D_GNU_SOURCE -Wall -O1 -g -pthread
 
