@@ -96,7 +96,7 @@ struct HostApi {
   /// What protects the store of certificates that Java was given, or nullptr.
   const char* (*java_store_password)();
   /// Files that stay open for a user, or below a root directory, to whom they are closed, and for the programs that such a process
-  /// becomes (hooks/inherited.h). keep_file() takes the descriptor; kept_file() gives its number by now, or -1.
+  /// becomes (hooks/processes/inherited.h). keep_file() takes the descriptor; kept_file() gives its number by now, or -1.
   bool (*keep_file)(const char* name, int fd);
   int (*kept_file)(const char* name);
   /// Closes them all.
@@ -182,7 +182,7 @@ struct EngineApi {
   int (*gethostbyaddr_r)(const void* address, socklen_t length, int family, hostent* entry,
                          char* buffer, std::size_t size, hostent** result, int* h_error);
   /// A descriptor of what `fd` (opened for reading; -1: not there) has, and the session's authority; -1: the
-  /// file is to be read as it is. Close-on-exec; `fd` stays open, at its beginning. See hooks/bundles.h.
+  /// file is to be read as it is. Close-on-exec; `fd` stays open, at its beginning. See hooks/files/bundles.h.
   int (*merge_bundle)(int fd, Bundle kind);
   /// A GnuTLS session was given credentials: they trust the session's authority from now on. `object`: the
   /// handle of that GnuTLS.

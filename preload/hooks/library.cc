@@ -16,9 +16,9 @@
 #include <ctime>
 #include <initializer_list>
 
-#include "preload/hooks/bundles.h"
-#include "preload/hooks/children.h"
-#include "preload/hooks/inherited.h"
+#include "preload/hooks/files/bundles.h"
+#include "preload/hooks/processes/children.h"
+#include "preload/hooks/processes/inherited.h"
 #include "preload/hooks/message.h"
 #include "preload/hooks/start_environment.h"
 #include "store/kernel.h"

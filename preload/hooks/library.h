@@ -10,7 +10,7 @@
 #include <cstddef>
 
 #include "preload/engine_api.h"
-#include "preload/hooks/descriptors.h"
+#include "preload/hooks/sockets/descriptors.h"
 #include "preload/hooks/real.h"
 #include "preload/hooks/signals.h"
 

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <initializer_list>
 
-#include "preload/hooks/bundles.h"
+#include "preload/hooks/files/bundles.h"
 #include "preload/hooks/message.h"
 
 namespace cassette {

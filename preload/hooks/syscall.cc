@@ -6,10 +6,10 @@
 #include <cerrno>
 #include <cstdarg>
 
-#include "preload/hooks/fork.h"
+#include "preload/hooks/processes/fork.h"
 #include "preload/hooks/library.h"
-#include "preload/hooks/rights.h"
-#include "preload/hooks/shutting_in.h"
+#include "preload/hooks/processes/rights.h"
+#include "preload/hooks/processes/shutting_in.h"
 
 #include "store/kernel.h"
 

@@ -1,5 +1,5 @@
 // See fork.h.
-#include "preload/hooks/fork.h"
+#include "preload/hooks/processes/fork.h"
 
 #include <linux/sched.h>
 #include <sched.h>
@@ -11,8 +11,8 @@
 #include <cstddef>
 
 #include "preload/hooks/library.h"
-#include "preload/hooks/rights.h"
-#include "preload/hooks/threads.h"
+#include "preload/hooks/processes/rights.h"
+#include "preload/hooks/processes/threads.h"
 
 namespace cassette {
 

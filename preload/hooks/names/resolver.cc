@@ -1,5 +1,5 @@
 // See resolver.h. resolver(3), rcmd(3), rexec(3).
-#include "preload/hooks/resolver.h"
+#include "preload/hooks/names/resolver.h"
 
 #include <dlfcn.h>
 #include <gnu/libc-version.h>

@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-#include "preload/hooks/inherited.h"
+#include "preload/hooks/processes/inherited.h"
 
 namespace cassette {
 

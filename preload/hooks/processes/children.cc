@@ -1,5 +1,5 @@
 // See children.h.
-#include "preload/hooks/children.h"
+#include "preload/hooks/processes/children.h"
 
 #include <alloca.h>
 #include <fcntl.h>

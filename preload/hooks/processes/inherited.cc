@@ -1,5 +1,5 @@
 // See inherited.h.
-#include "preload/hooks/inherited.h"
+#include "preload/hooks/processes/inherited.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

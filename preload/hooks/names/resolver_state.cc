@@ -1,7 +1,7 @@
 // See resolver.h. Apart, because resolv.h declares the functions that resolver.cc defines, in each C library in another way.
 #include <resolv.h>
 
-#include "preload/hooks/resolver.h"
+#include "preload/hooks/names/resolver.h"
 
 namespace cassette {
 

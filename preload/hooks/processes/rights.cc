@@ -1,6 +1,6 @@
 // Hooks of changing the user (apt's methods, servers) and the root directory: see rights.h. A process that has not the rights of another
 // user to give up pays nothing.
-#include "preload/hooks/rights.h"
+#include "preload/hooks/processes/rights.h"
 
 #include <sched.h>
 #include <sys/fsuid.h>
@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-#include "preload/hooks/inherited.h"
+#include "preload/hooks/processes/inherited.h"
 #include "preload/hooks/library.h"
 
 namespace cassette {

@@ -6,8 +6,8 @@
 #include <cerrno>
 
 #include "preload/hooks/library.h"
-#include "preload/hooks/rights.h"
-#include "preload/hooks/threads.h"
+#include "preload/hooks/processes/rights.h"
+#include "preload/hooks/processes/threads.h"
 
 namespace cassette {
 

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstdarg>
 
-#include "preload/hooks/children.h"
+#include "preload/hooks/processes/children.h"
 #include "preload/hooks/library.h"
 
 namespace cassette {

@@ -7,7 +7,7 @@
 
 #include "preload/hooks/connecting.h"
 #include "preload/hooks/library.h"
-#include "preload/hooks/threads.h"
+#include "preload/hooks/processes/threads.h"
 
 namespace cassette {
 namespace {
