@@ -109,7 +109,7 @@ OWN_CLOCK := -Wl,--wrap=time
 # The machine's clock and identity, as other preloaded libraries do not show them (store/machine.cc).
 BY_MACHINE := $(foreach f,clock_gettime nanosleep stat lstat fstat fstatat utimensat getpid getuid geteuid getgid getegid,-Wl,--wrap=$(f))
 # What a program of the unit tests has of its own, and an object of the engine must not leave to the one that it is loaded into.
-ENGINE_ONLY := preload/engine/no_destructors.cc preload/heap/begin.cc
+ENGINE_ONLY := preload/engine/no_destructors.cc preload/heap/begin.cc preload/heap/exceptions.cc
 LIBS := -pthread -Wl,--as-needed
 
 # These files change only when what they say changes, so that a new flag recompiles, and a file added to a layer or
@@ -160,7 +160,7 @@ $(BUILD)/libcassette-engine.so: $(call objects,$(ENGINE) $(HEAP)) preload/engine
 	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libstdc++.a $(LIBS)
 
 # OpenSSL is in an object of its own: the names of its functions would collide with the hooks of those of the program.
-$(BUILD)/libcassette-tls.so: $(call objects,$(TLS) preload/heap/entry.cc preload/heap/begin.cc) preload/tls/tls.map $(FULL_LINK) $(BUILD)/list/TLS
+$(BUILD)/libcassette-tls.so: $(call objects,$(TLS) $(addprefix preload/heap/,entry.cc begin.cc exceptions.cc)) preload/tls/tls.map $(FULL_LINK) $(BUILD)/list/TLS
 	@echo '  link    $@'
 	$(Q)$(CC) $(SHARED_FLAGS) $(OWN_HEAP) $(OWN_CLOCK) -static-libgcc -Wl,--version-script=preload/tls/tls.map -Wl,-soname,$(@F) $(LDFLAGS) \
 	  -o $@ $(filter %.o,$^) $(LIBRARIES) $(THIRD_PARTY) -l:libssl.a -l:libcrypto.a -l:libstdc++.a $(LIBS)

@@ -113,6 +113,8 @@ struct HostApi {
   decltype(&::freeaddrinfo) free_addresses;
   /// Seconds since 1970.
   std::time_t (*program_time)();
+  /// Two words of the calling thread's (preload/heap/exceptions.cc).
+  void* (*exception_state)();
   /// say() of store/standard_error.h: what stderr was at the start is known there.
   bool (*say)(const char* line, std::size_t size);
   /// program_invocation_short_name: a program that is no PIE may have it in its own data.
@@ -212,6 +214,6 @@ struct EngineApi {
 
 }  // namespace cassette
 
-/// The engine's one exported symbol. Never fails: an engine that cannot work answers everything with
+/// The engine's one exported symbol. Fails only without any memory: an engine that cannot work answers everything with
 /// an error or a miss that says why. nullptr only when the versions differ.
 extern "C" const cassette::EngineApi* cassette_engine_start(const cassette::HostApi* host);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <climits>
 #include <ctime>
+#include <exception>
 
 #include "preload/engine/clock.h"
 #include "preload/engine/interpose.h"
@@ -206,12 +207,17 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
   using namespace cassette;
   if (host->version != kEngineVersion) return nullptr;
   static ProgramHeap program_heap;
-  program_heap = {host->free, host->realloc};
+  program_heap = {host->free, host->realloc, host->exception_state};
   use_heap(&kHeap, &program_heap);
   if (host->program_name != nullptr) program_invocation_short_name = host->program_name;
   use_inherited_files(host->kept_file, host->drop_kept);
   // Never destroyed: threads of the program may be in it while the process ends.
-  the_engine = new Engine(*host);
+  try {
+    the_engine = new Engine(*host);
+  } catch (const std::exception&) {
+    log(LogLevel::kError, std::string_view("the engine has no memory to begin with"));
+    return nullptr;
+  }
   pthread_atfork([] { engine().before_fork(); }, [] { engine().after_fork_in_parent(); },
                  [] { engine().after_fork_in_child(false); });
   return &interpose_api();

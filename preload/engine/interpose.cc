@@ -86,8 +86,14 @@ ssize_t interpose_send(std::uintptr_t owner, int fd, const iovec* parts, std::si
                        int flags) {
   return guarded([&]() -> ssize_t {
     Found connection(owner, fd);
-    if (connection && (flags & MSG_OOB) != 0) return connection->send_urgent(fd, parts, count);
-    return connection ? connection->send_inline(fd, parts, count) : kPassThrough;
+    if (!connection) return kPassThrough;
+    try {
+      return (flags & MSG_OOB) != 0 ? connection->send_urgent(fd, parts, count)
+                                    : connection->send_inline(fd, parts, count);
+    } catch (const std::exception&) {
+      connection->give_up();
+      throw;
+    }
   });
 }
 

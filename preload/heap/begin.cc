@@ -1,9 +1,5 @@
 // What an object of the engine allocates while it is loaded, before use_heap(): libstdc++ and others have constructors that
-// do. Each block is a mapping of its own, which looks like a large one of the heap (heap.h) and can be given back there.
-// Not for the unit tests.
-#include <sys/mman.h>
-
-#include <algorithm>
+// do. It comes from the object's own data, and is not given back (kKeptForever in heap.h). Not for the unit tests.
 #include <cerrno>
 
 #include "preload/heap/heap.h"
@@ -11,28 +7,29 @@
 namespace cassette {
 namespace {
 
+// 73 KB of it are for exceptions that are thrown when there is no memory (libstdc++'s emergency pool).
+constexpr std::size_t kSize = 96 * 1024;
+alignas(64) char arena[kSize];
+std::size_t used = 0;
+
 void* allocate(std::size_t size, std::size_t alignment) {
-  size = std::max(size, kLargeBlock);
-  alignment = std::max(alignment, sizeof(BlockHeader));
-  void* begin =
-      mmap(nullptr, size + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (begin == MAP_FAILED) {
+  // One thread loads the object.
+  alignment = alignment > sizeof(BlockHeader) ? alignment : sizeof(BlockHeader);
+  const std::size_t begin = (used + alignment - 1) & ~(alignment - 1);
+  if (size > kSize || begin + alignment > kSize - size) {
     errno = ENOMEM;
     return nullptr;
   }
-  return make_block(begin, size, alignment);
+  used = begin + alignment + size;
+  void* block = make_block(arena + begin, size, alignment);
+  header_of(block)->alignment = kKeptForever;
+  return block;
 }
 
-void release(void* block) {
-  const BlockHeader& header = *header_of(block);
-  const std::size_t alignment = std::size_t{1} << header.alignment;
-  munmap(static_cast<char*>(block) - alignment, header.size + alignment);
-}
-
-constexpr HeapApi kMappings = {allocate, release};
+constexpr HeapApi kArena = {allocate, [](void*) {}};
 
 // Before all other constructors.
-__attribute__((constructor(101))) void begin() { use_heap(&kMappings, nullptr); }
+__attribute__((constructor(101))) void begin() { use_heap(&kArena, nullptr); }
 
 }  // namespace
 }  // namespace cassette

@@ -20,6 +20,8 @@ void use_heap(const HeapApi* used, const ProgramHeap* of_program) {
   program = of_program;
 }
 
+const ProgramHeap* program_heap() { return program; }
+
 }  // namespace cassette
 
 using namespace cassette;

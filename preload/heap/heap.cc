@@ -15,7 +15,7 @@ namespace cassette {
 namespace {
 
 // Beyond it, the kernel's price for a mapping is small beside what is done with the block.
-constexpr std::size_t kLarge = kLargeBlock;
+constexpr std::size_t kLarge = 128 * 1024;
 constexpr std::size_t kPage = 4096;
 
 void* map(std::size_t size) {
@@ -28,12 +28,15 @@ class Pages final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t size, std::size_t alignment) override {
     std::size_t at = (used_ + alignment - 1) & ~(alignment - 1);
     if (at + size > mapped_) {
-      const std::size_t want = std::max((size + kPage - 1) & ~(kPage - 1), next_);
+      const std::size_t least = (size + kPage - 1) & ~(kPage - 1);
+      std::size_t want = std::max(least, std::clamp(total_ / 4, kLeast, kMost));
       auto* begin = static_cast<char*>(map(want));
+      // Where memory is scarce (RLIMIT_AS), what is needed and no more.
+      if (begin == nullptr) begin = static_cast<char*>(map(want = least));
       if (begin == nullptr) throw std::bad_alloc();
       begin_ = begin;
       mapped_ = want;
-      next_ = std::min(next_ * 2, kMost);
+      total_ += want;
       at = 0;
     }
     used_ = at + size;
@@ -42,11 +45,12 @@ class Pages final : public std::pmr::memory_resource {
   void do_deallocate(void*, std::size_t, std::size_t) override {}
   bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 
+  static constexpr std::size_t kLeast = 64 << 10;
   static constexpr std::size_t kMost = 8 << 20;
   char* begin_ = nullptr;
   std::size_t used_ = 0;
   std::size_t mapped_ = 0;
-  std::size_t next_ = 64 * 1024;
+  std::size_t total_ = 0;
 };
 
 struct Pools {
@@ -115,6 +119,7 @@ void* allocate(std::size_t size, std::size_t alignment) {
 
 void release(void* block) {
   BlockHeader& header = *header_of(block);
+  if (header.alignment == kKeptForever) return;
   const std::size_t alignment = std::size_t{1} << header.alignment;
   const std::size_t whole = header.size + alignment;
   void* begin = static_cast<char*>(block) - alignment;

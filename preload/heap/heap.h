@@ -28,8 +28,8 @@ struct BlockHeader {
   std::uint64_t mark;           ///< kBlockMark and the block's address: this is one
 };
 inline constexpr std::uint64_t kBlockMark = 0x63617373'68656170;
-/// A block that is larger, header included, is a mapping of its own.
-inline constexpr std::size_t kLargeBlock = 128 * 1024;
+/// In place of `alignment`: the block was made before there was a heap (begin.cc), and release() leaves it where it is.
+inline constexpr std::uint64_t kKeptForever = 255;
 
 inline BlockHeader* header_of(void* block) { return static_cast<BlockHeader*>(block) - 1; }
 
@@ -62,13 +62,18 @@ extern const HeapApi kHeap;
 void lock_heap_to_fork();
 void unlock_heap_after_fork();
 
-/// The program's functions for what is of its malloc(), as it would call them.
+/// Memory that is not of the heap.
 struct ProgramHeap {
+  /// The program's functions for what is of its malloc(), as it would call them.
   void (*release)(void* block);
   void* (*resize)(void* block, std::size_t size);
+  /// Two words of the calling thread's, zero at first: what is known of its exceptions (exceptions.cc).
+  void* (*exception_state)();
 };
 
 /// From now on this object allocates there. What it allocated before is of the same kind (begin.cc). Both are kept.
 void use_heap(const HeapApi* heap, const ProgramHeap* program);
+/// nullptr before that.
+const ProgramHeap* program_heap();
 
 }  // namespace cassette

@@ -77,6 +77,11 @@ void read_arguments(char* space, std::size_t size, char** arguments, int limit, 
 int given_count;
 char** given_arguments;
 
+void* exception_state() {
+  static thread_local void* state[2];
+  return state;
+}
+
 decltype(&::time) libc_time;
 std::atomic<bool> destructors_run;
 
@@ -211,6 +216,7 @@ HostApi host = {
     pthread_create,
     nullptr,
     program_time,
+    exception_state,
     say,
     nullptr,
 };
@@ -263,7 +269,7 @@ void load_engine() {
       reinterpret_cast<decltype(&cassette_engine_start)>(dlsym(object, "cassette_engine_start"));
   const EngineApi* api = begin != nullptr ? begin(&host) : nullptr;
   if (api == nullptr) {
-    message("another version's engine, connections are refused: ", path);
+    message("the engine cannot begin, or is another version's; connections are refused: ", path);
     return;
   }
   table_owner.store(getpid(), std::memory_order_relaxed);

@@ -181,6 +181,30 @@ Result<void> History::create(int descriptor, std::uint64_t bytes) {
   return {};
 }
 
+namespace {
+
+/// How much of the file is mapped: all of it, but for a process that may not have much address space (RLIMIT_AS), and needs
+/// that for itself.
+std::uint64_t mapped_bytes(std::uint64_t bytes) {
+  constexpr std::uint64_t kPart = 128;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return bytes;
+  const std::uint64_t most =
+      std::max(std::uint64_t{limit.rlim_cur} / kPart, offset_of(kLeastSlots));
+  return bytes <= most ? bytes : most & ~(kPage - 1);
+}
+
+/// Less than `*bytes` where there is no room, and then that many.
+void* map_beginning(int descriptor, std::uint64_t* bytes) {
+  for (;;) {
+    void* memory = mmap(nullptr, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    if (memory != MAP_FAILED || errno != ENOMEM || *bytes <= kPage) return memory;
+    *bytes = std::max(*bytes / 2 & ~(kPage - 1), kPage);
+  }
+}
+
+}  // namespace
+
 Result<History> History::open(const std::string& file) {
   Descriptor descriptor = open_or_inherit(file, O_RDWR);
   struct stat status {};
@@ -192,11 +216,13 @@ Result<History> History::open(const std::string& file) {
   if (!S_ISREG(status.st_mode) || bytes < offset_of(kLeastSlots) || bytes > offset_of(kMostSlots)) {
     return damaged;
   }
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
+  std::uint64_t mapped = mapped_bytes(bytes);
+  void* memory = map_beginning(descriptor.get(), &mapped);
   if (memory == MAP_FAILED) return file_error("map the history", file, errno);
   History history;
   history.memory_ = memory;
   history.bytes_ = bytes;
+  history.mapped_ = mapped;
   history.file_ = file;
   history.device_ = status.st_dev;
   history.inode_ = status.st_ino;
@@ -229,13 +255,14 @@ History::History(History&& other) noexcept
       inode_(other.inode_),
       memory_(other.memory_),
       bytes_(other.bytes_),
+      mapped_(other.mapped_),
       slots_(other.slots_),
       refused_(other.refused_.load(std::memory_order_relaxed)) {
   other.memory_ = nullptr;
 }
 
 History::~History() {
-  if (memory_ != nullptr) munmap(memory_, bytes_);
+  if (memory_ != nullptr) munmap(memory_, mapped_);
 }
 
 History::Header& History::header() const { return *static_cast<Header*>(memory_); }
@@ -243,6 +270,11 @@ History::Header& History::header() const { return *static_cast<Header*>(memory_)
 History::Atomic64& History::word(std::uint64_t index) const {
   auto* words = reinterpret_cast<Atomic64*>(static_cast<char*>(memory_) + kHeaderBytes);
   return words[index & (std::uint64_t{slots_} * kWordsPerSlot - 1)];
+}
+
+bool History::is_mapped(std::uint32_t slot, std::uint32_t count) const {
+  if (mapped_ == bytes_) return true;
+  return offset_of(std::uint64_t{slot & (slots_ - 1)} + count) <= mapped_;
 }
 
 std::uint64_t History::ready() const {
@@ -293,6 +325,10 @@ bool History::reserve(std::uint32_t slots, Reserved& reserved) {
   Atomic64& head = header().head;
   std::uint64_t present = head.load(std::memory_order_relaxed);
   for (;;) {
+    if (!is_mapped(slot_of(present), slots)) {
+      header().unstored.fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
     const std::uint64_t ready = this->ready();
     if (ready < slots_) {
       const std::uint64_t end = std::uint64_t{slot_of(present)} + slots;
@@ -374,7 +410,8 @@ void History::grow(std::uint64_t target) {
       if (problem == 0) {
 #ifdef MADV_POPULATE_WRITE
         // Cheaper than a fault for each page. Where the kernel cannot, there are faults.
-        madvise(static_cast<char*>(memory_) + begin, bytes, MADV_POPULATE_WRITE);
+        if (begin + bytes <= mapped_)
+          madvise(static_cast<char*>(memory_) + begin, bytes, MADV_POPULATE_WRITE);
 #endif
         std::uint64_t present = ready;
         while (present < target &&
@@ -441,13 +478,15 @@ class History::Reader {
   /// True when there is an entry (invariant 3), which then is in `copy_`.
   bool fetch(std::uint32_t index, std::uint64_t least_number) {
     const std::uint32_t slot = first_ + index;
+    if (!history_.is_mapped(slot, 1)) return false;
     const std::uint64_t first = std::uint64_t{slot} * kWordsPerSlot;
     copy_.set_word(0, history_.word(first).load(std::memory_order_acquire));
     copy_.set_word(1, history_.word(first + 1).load(std::memory_order_relaxed));
     Fixed fixed = copy_.fixed();
     if (fixed.slot != slot || fixed.uri_length > HistoryEntry::kMaxUri ||
         fixed.program_length > HistoryEntry::kMaxProgram ||
-        fixed.method_length > HistoryEntry::kMaxMethod || fixed.slots() > length_ - index) {
+        fixed.method_length > HistoryEntry::kMaxMethod || fixed.slots() > length_ - index ||
+        !history_.is_mapped(slot, fixed.slots())) {
       return false;
     }
     for (std::size_t i = 2; i < (fixed.size() + 7) / 8; ++i) {

@@ -39,6 +39,9 @@
 //  5. All zero (behind the first line; but `ready` is what create() reserved) is the valid
 //     beginning, and every state in between is valid.
 //
+//  6. A process that may not have much memory maps the beginning of the file only. It gives out no
+//     slots behind that, and reads none; what it would have appended is counted as unstored.
+//
 // Memory order: the words of an entry are stored relaxed but for the first one, the checksum, which
 // is stored with release after the others and loaded with acquire before them: who sees it sees the
 // entry, if nothing newer is there, which the checksum tells. `head` is swapped with release and
@@ -152,6 +155,7 @@ class History {
   /// A word of the slots, counted around the ring.
   Atomic64& word(std::uint64_t index) const;
   std::uint64_t ready() const;
+  bool is_mapped(std::uint32_t slot, std::uint32_t count) const;
   Position position() const;
   void raise_base();
   bool reserve(std::uint32_t slots, Reserved& reserved);
@@ -163,6 +167,7 @@ class History {
   ino_t inode_ = 0;
   void* memory_ = nullptr;
   std::uint64_t bytes_ = 0;
+  std::uint64_t mapped_ = 0;  ///< of them, from the beginning (invariant 6)
   std::uint32_t slots_ = 0;
   Atomic32 refused_ = 0;  ///< appends of this process without memory since it last got some
 };

@@ -133,7 +133,7 @@ int begin_connection(int fd, const SocketIdentity& socket, const Endpoint& peer,
     if (error == kOtherSocket) return 0;
     log(LogLevel::kError, place_of(terms.host, peer) +
                               ": the connection cannot be intercepted: " + strerrordesc_np(error));
-    return error;
+    return error == ENOMEM ? ENOBUFS : error;  // as TCP has it
   }
   {
     std::lock_guard guard(connection->mutex);
@@ -192,9 +192,11 @@ ConnectStep plan_connect(int fd, const sockaddr* address, socklen_t length, Conn
   const UpstreamPolicy policy = player->upstream_policy(host, peer->port());
   if (kind == Kind::kUnknown || !identified) return connect_unknown(host, *peer, policy, plan);
 
-  if (int error = engine().service.ensure_running()) {
+  const int no_service = engine().service.ensure_running();
+  if (no_service != 0 && policy == UpstreamPolicy::kAtConnect) {
     log(LogLevel::kError,
-        std::string("the service thread cannot start: ") + strerrordesc_np(error));
+        std::string("the service thread cannot start, and nothing is recorded without it: ") +
+            strerrordesc_np(no_service));
     return answer(plan, ENOBUFS);
   }
   Progress progress;

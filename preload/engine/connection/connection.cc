@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <exception>
 
 #include "preload/engine/clock.h"
 #include "preload/engine/connection/swap.h"
@@ -37,6 +38,7 @@ void Connection::begin(Deck& deck, Conversation::Terms terms, const Sockets& soc
   upstream_ = upstream;
   program_finished_ = program_gone_ = program_ended_ = upstream_ended_ = false;
   engine_blocked_ = original_blocked_ = refused_ = false;
+  given_up_ = false;
   error_told_ = cut_short_ = program_urges_ = false;
   urgent_to_upstream_ = urgent_to_program_ = urgent_held_ = 0;
   fitted_ = sockets.ballast > 0;
@@ -216,7 +218,43 @@ bool Connection::drop_ballast() {
   return true;
 }
 
+/// What only the service thread does: more than the socket takes at once, something later, a server.
+bool Connection::needs_service() const {
+  if (sockets_.engine_end < 0 || program_gone_) return false;
+  const bool holds_answer = engine_blocked_ && !conversation_->to_program().empty();
+  return holds_answer || conversation_->next_due() != 0 || wants_connect();
+}
+
+/// It could not be started. Better an end than nothing for ever.
+void Connection::do_without_service() {
+  if (engine().told.first("service")) {
+    log(LogLevel::kError,
+        host_ +
+            ": the service thread could not start: an answer that does not fit the socket's buffer, or is to "
+            "come later, and what is not in the cassette ends with a reset");
+  }
+  conversation_->to_program().clear();
+  cut_off();
+}
+
+/// The program reads what it has got so far, and then a reset.
+void Connection::cut_off() {
+  if (sockets_.engine_end < 0) return;
+  if (!refused_) leave_unread_byte();
+  close_engine_end();
+}
+
+void Connection::give_up() noexcept {
+  given_up_ = true;
+  try {
+    cut_off();
+    log(LogLevel::kError, "no memory for a connection: it ends with a reset");
+  } catch (const std::exception&) {
+  }
+}
+
 void Connection::watch() {
+  if (!engine().service.runs() && needs_service()) return do_without_service();
   if (std::int64_t patience = conversation_->patience(); patience != patience_) {
     patience_ = patience;
     if (patience != 0) patience_ends_ = steady_now() + patience;

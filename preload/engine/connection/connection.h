@@ -98,6 +98,9 @@ class Connection {
   void resolving() { upstream_ = Upstream::kResolving; }
   void connect_upstream(const std::optional<Endpoint>& address, int error);
 
+  /// There is no memory to go on with it: an exception came out of one of these. Throws nothing.
+  void give_up() noexcept;
+
   /// The connection that is being made fails.
   void fail_connect(int error);
 
@@ -152,6 +155,9 @@ class Connection {
   int error_of_original() const;
   bool drop_ballast();
   void watch();
+  bool needs_service() const;
+  void do_without_service();
+  void cut_off();
   void look_at(std::int64_t time);
   // traffic.cc
   bool takes_program() const;
@@ -195,6 +201,7 @@ class Connection {
   bool connect_failed_ = false;
   bool program_finished_ = false;  ///< end of file from the program
   bool program_gone_ = false;
+  bool given_up_ = false;       ///< what the conversation knows is half of it
   bool program_ended_ = false;  ///< our end of file to the program is sent
   bool refused_ = false;        ///< nothing more is taken from the program: its writes fail
   bool error_told_ = false;     ///< `upstream_error_`, to a send of the program's

@@ -38,7 +38,8 @@ class ConnectionPool {
   void forget_all_in_child(bool shares_descriptors);
 
  private:
-  static constexpr std::uint32_t kChunk = 64;
+  /// A connection takes 30 KB: a program with one of them should not pay for many.
+  static constexpr std::uint32_t kChunk = 8;
   std::mutex mutex_;
   std::vector<Connection*> chunks_;
   std::vector<std::uint32_t> free_;

@@ -228,6 +228,7 @@ bool Connection::owes_upstream() const {
 }
 
 bool Connection::abandon() {
+  if (given_up_) return false;
   char buffer[kInlineRead];
   if (server_connected()) read_engine_end(buffer, sizeof buffer);
   if (waits_for_room()) {
@@ -242,11 +243,15 @@ bool Connection::abandon() {
   return true;
 }
 
-void Connection::program_exits() { conversation_->program_exits(); }
+void Connection::program_exits() {
+  if (!given_up_) conversation_->program_exits();
+}
 
 void Connection::descriptor_closed() {
   pollfd end{sockets_.engine_end, POLLIN, 0};
-  if (sockets_.engine_end < 0) {
+  if (given_up_) {
+    program_left();
+  } else if (sockets_.engine_end < 0) {
     program_left();  // no event will tell
     conversation_->program_gone(/*closed=*/true);
   } else if (poll(&end, 1, 0) == 1 && (end.revents & POLLHUP) != 0) {

@@ -14,6 +14,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <initializer_list>
 
 #include "preload/engine/clock.h"
 #include "preload/engine/connection/names.h"
@@ -26,6 +28,8 @@ namespace {
 
 constexpr std::uint64_t kWakeTag = ~std::uint64_t{0};
 constexpr std::size_t kStack = 512 * 1024;  ///< the YAML of a cassette is not parsed here
+/// Where there is no memory for that (RLIMIT_AS, RLIMIT_DATA). A resolver and a handshake fit.
+constexpr std::size_t kSmallStack = 160 * 1024;
 
 // An event carries which connection it is for: 31 bits of index, 32 of generation, 1 of end.
 std::uint64_t tag_of(const Connection& connection, Service::End end) {
@@ -50,7 +54,7 @@ bool main_is_dead() {
 
 int Service::ensure_running() {
   std::lock_guard guard(mutex_);
-  if (running_) return 0;
+  if (runs()) return 0;
   if (epoll_ < 0) epoll_ = engine().move_up(epoll_create1(EPOLL_CLOEXEC));
   if (epoll_ < 0) return errno;
   if (wake_ < 0) {
@@ -61,7 +65,13 @@ int Service::ensure_running() {
     event.data.u64 = kWakeTag;
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) return errno;
   }
-  // Signals are the program's: the thread is born with all of them blocked.
+  const int error = start();
+  running_.store(error == 0, std::memory_order_relaxed);
+  return error;
+}
+
+/// Signals are the program's: the thread is born with all of them blocked.
+int Service::start() {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -69,12 +79,15 @@ int Service::ensure_running() {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, kStack);
   pthread_t thread;
-  int error = engine().host.create_thread(&thread, &attributes, thread_main, this);
+  int error = EAGAIN;
+  for (const std::size_t stack : {kStack, kSmallStack}) {
+    pthread_attr_setstacksize(&attributes, stack);
+    if (error == EAGAIN)
+      error = engine().host.create_thread(&thread, &attributes, thread_main, this);
+  }
   pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  running_ = error == 0;
   return error;
 }
 
@@ -128,7 +141,7 @@ void* Service::thread_main(void* self) {
 
 void Service::watch(const Connection& connection, End end, int fd, std::uint32_t events,
                     std::uint32_t* registered) {
-  if (events == *registered) return;
+  if (events == *registered || epoll_ < 0) return;
   int operation = events == 0 ? EPOLL_CTL_DEL : *registered == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
   epoll_event event{};
   event.events = events;
@@ -146,7 +159,7 @@ void Service::look_at(const Connection& connection, std::int64_t time) {
   if (waiting_until_ == 0 || time < waiting_until_) {
     waiting_until_ = time;  // further ones need no second nudge
     std::uint64_t one = 1;
-    (void)!::write(wake_, &one, sizeof one);
+    if (wake_ >= 0) (void)!::write(wake_, &one, sizeof one);
   }
 }
 
@@ -237,7 +250,11 @@ void Service::serve(std::uint64_t tag, std::uint32_t events) {
   if (connection == nullptr) return;
   std::unique_lock lock(connection->mutex);
   if (!connection->live() || connection->generation() != generation) return;
-  (tag & 1) == 0 ? connection->engine_end_ready(events) : connection->original_ready(events);
+  try {
+    (tag & 1) == 0 ? connection->engine_end_ready(events) : connection->original_ready(events);
+  } catch (const std::exception&) {  // no memory
+    connection->give_up();
+  }
   engine().retire_if_finished(connection, std::move(lock));
 }
 
@@ -256,19 +273,28 @@ void Service::run_timers() {
     std::unique_lock lock(connection->mutex);
     auto same = [&] { return connection->live() && connection->generation() == ticket.generation; };
     if (!same()) continue;
-    connection->look();
-    if (connection->wants_connect()) {
-      connection->resolving();
-      Endpoint peer = connection->peer();
-      lock.unlock();  // the resolver may take its time
-      int error = 0;
-      std::optional<Endpoint> address = real_address(peer, &error);
-      lock.lock();
-      if (!same()) continue;
-      connection->connect_upstream(address, error);
+    try {
+      serve_timer(connection, ticket, lock);
+    } catch (const std::exception&) {  // no memory
+      if (!lock.owns_lock()) lock.lock();
+      if (same()) connection->give_up();
     }
     engine().retire_if_finished(connection, std::move(lock));
   }
+}
+
+void Service::serve_timer(Connection* connection, const Ticket& ticket,
+                          std::unique_lock<std::mutex>& lock) {
+  connection->look();
+  if (!connection->wants_connect()) return;
+  connection->resolving();
+  Endpoint peer = connection->peer();
+  lock.unlock();  // the resolver may take its time
+  int error = 0;
+  std::optional<Endpoint> address = real_address(peer, &error);
+  lock.lock();
+  if (connection->live() && connection->generation() == ticket.generation)
+    connection->connect_upstream(address, error);
 }
 
 void Service::after_fork_in_child(bool shares_descriptors) {
@@ -276,7 +302,7 @@ void Service::after_fork_in_child(bool shares_descriptors) {
   if (epoll_ >= 0 && !shares_descriptors) ::close(epoll_);
   if (wake_ >= 0 && !shares_descriptors) ::close(wake_);
   epoll_ = wake_ = -1;
-  running_ = false;
+  running_.store(false, std::memory_order_relaxed);
   waiting_until_ = 0;
   timers_.clear();
   tasks_.clear();

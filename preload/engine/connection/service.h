@@ -23,8 +23,11 @@ class Service {
  public:
   enum class End : std::uint8_t { kEngine, kOriginal };
 
-  /// Starts the thread when there is none. An errno, or 0.
+  /// Starts the thread when there is none. An errno, or 0. Without it a connection is served by the program's own calls alone:
+  /// enough for an answer of the cassette that the socket takes at once.
   int ensure_running();
+  /// There is a thread.
+  bool runs() const { return running_.load(std::memory_order_relaxed); }
 
   /// Changes what is waited for: `events` of epoll, 0 to stop. `*registered` is what was before, and is
   /// updated. Needs the connection's mutex.
@@ -66,6 +69,7 @@ class Service {
     bool done;
   };
 
+  int start();
   static void* thread_main(void* self);
   void run();
   bool ends();
@@ -73,10 +77,12 @@ class Service {
   void end_with_the_last_thread();
   void serve(std::uint64_t tag, std::uint32_t events);
   void run_timers();
+  void serve_timer(Connection* connection, const Ticket& ticket,
+                   std::unique_lock<std::mutex>& lock);
   void run_tasks();
 
   std::mutex mutex_;
-  bool running_ = false;
+  std::atomic<bool> running_ = false;  ///< changed under the mutex
   std::atomic<bool> stopping_ = false;
   std::atomic<pid_t> thread_ = 0;  ///< negative: it has ended
   int epoll_ = -1;

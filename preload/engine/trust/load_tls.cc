@@ -38,10 +38,8 @@ const TlsApi* load(std::string* problem) {
   }
   auto* begin =
       reinterpret_cast<decltype(&cassette_tls_start)>(dlsym(object, "cassette_tls_start"));
-  static ProgramHeap program_heap;
   static TlsHost host;
-  program_heap = {engine().host.free, engine().host.realloc};
-  host = {&kHeap, &program_heap, engine().host.program_time};
+  host = {&kHeap, program_heap(), engine().host.program_time};
   const TlsApi* api = begin != nullptr ? begin(kTlsVersion, &host) : nullptr;
   if (api == nullptr) *problem = "another version's TLS: " + path;
   return api;
