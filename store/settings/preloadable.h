@@ -7,6 +7,7 @@
 // - no PT_INTERP: there is no dynamic linker, so nobody reads LD_PRELOAD;
 // - another PT_INTERP than ours: another C library (musl), which cannot load what needs this one;
 // - another class or machine: the linker passes over a library of the wrong kind with a warning;
+// - a program made by Go, dynamically linked as well (cgo): its library makes system calls of its own, and no hook sees them;
 // - the program gains privileges by being started (set-user-ID, set-group-ID, file capabilities): AT_SECURE
 //   is set, and LD_PRELOAD is ignored for paths with a slash.
 #pragma once
@@ -145,6 +146,25 @@ class PreloadCheck {
            header.e_ident[EI_DATA] == kOrder && header.e_machine == kMachine;
   }
 
+  /// Whether one of the notes (elf(5)) is the build id that Go's linker writes.
+  static bool is_go_note(int fd, const ElfW(Phdr) & segment) {
+    constexpr unsigned kGoBuildId = 4;
+    alignas(ElfW(Nhdr)) char notes[1024];
+    const std::size_t size = segment.p_filesz < sizeof notes ? segment.p_filesz : sizeof notes;
+    const ssize_t got = pread(fd, notes, size, static_cast<off_t>(segment.p_offset));
+    const auto end = static_cast<std::size_t>(got > 0 ? got : 0);
+    auto padded = [](std::size_t length) { return (length + 3) & ~std::size_t{3}; };
+    for (std::size_t at = 0; at + sizeof(ElfW(Nhdr)) + 4 <= end;) {
+      ElfW(Nhdr) note{};
+      std::memcpy(&note, notes + at, sizeof note);
+      const char* name = notes + at + sizeof note;
+      if (note.n_type == kGoBuildId && note.n_namesz == 4 && std::memcmp(name, "Go\0", 4) == 0)
+        return true;
+      at += sizeof note + padded(note.n_namesz) + padded(note.n_descsz);
+    }
+    return false;
+  }
+
   bool can_enter_elf(const char* path, int fd) {
     ElfW(Ehdr) header{};
     if (pread(fd, &header, sizeof header, 0) != sizeof header || !is_own_kind(header))
@@ -154,6 +174,9 @@ class PreloadCheck {
       ElfW(Phdr) segment{};
       const auto at = static_cast<off_t>(header.e_phoff + std::size_t{i} * header.e_phentsize);
       if (pread(fd, &segment, sizeof segment, at) != sizeof segment) break;
+      if (segment.p_type == PT_NOTE && is_go_note(fd, segment))
+        return refuse(
+            "is a Go program, which connects past libc, where libcassette.so does not see it");
       if (segment.p_type != PT_INTERP) continue;
       std::size_t size = segment.p_filesz < kLongestName ? segment.p_filesz : kLongestName - 1;
       ssize_t got = pread(fd, interpreter, size, static_cast<off_t>(segment.p_offset));
