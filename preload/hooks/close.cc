@@ -130,6 +130,7 @@ int dup2(int from, int to) noexcept {
   }
   Change change(to);
   int result = real().dup2(from, to);
+  if (result >= 0 && to == connecting_fd) connecting_replaced = true;
   change.end();
   if (result >= 0) follow(from, to);
   return result;
@@ -144,6 +145,7 @@ int dup3(int from, int to, int flags) noexcept {
   }
   Change change(to);
   int result = real().dup3(from, to, flags);
+  if (result >= 0 && to == connecting_fd) connecting_replaced = true;
   change.end();
   if (result >= 0) follow(from, to);
   return result;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -17,6 +18,10 @@
 #include "preload/hooks/passed_connection.h"
 
 namespace cassette {
+
+thread_local int connecting_fd = -1;
+thread_local bool connecting_replaced;
+
 namespace {
 
 using Owner = DescriptorTable::Owner;
@@ -106,8 +111,18 @@ int carry_out(ConnectStep step, ConnectPlan& plan, const EngineApi& api, decltyp
     return plan.result;
   }
   const bool resolved = plan.length != 0 || resolve(plan);
+  connecting_fd = fd;  // stays so when a handler jumps out of this, and means nothing then
+  connecting_replaced = false;
   int result =
       resolved ? next(fd, reinterpret_cast<const sockaddr*>(&plan.address), plan.length) : -1;
+  connecting_fd = -1;
+  struct stat status {};
+  const int failure = errno;
+  if (connecting_replaced && fstat(fd, &status) == 0) {
+    plan.device = status.st_dev;
+    plan.inode = status.st_ino;
+  }
+  errno = failure;
   if (step == ConnectStep::kConnect) return result;
   const int error = errno;
   EngineCall call = enter_engine();

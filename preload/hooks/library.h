@@ -19,6 +19,11 @@ namespace cassette {
 /// The calling thread is one of ours.
 extern thread_local bool is_engine_thread;
 
+/// The number that the calling thread's real connect(2) is asked for, or -1; and whether it was made another socket's meanwhile, by
+/// the thread itself: a library that leads connections through a proxy connects a socket of its own, and puts that there.
+extern thread_local int connecting_fd;
+extern thread_local bool connecting_replaced;
+
 /// How often the calling thread has begun to bypass the library (cassette.h).
 extern thread_local unsigned bypass_depth;
 
