@@ -22,7 +22,7 @@ comma := ,
 
 PARSER := $(wildcard parser/*.cc)
 STORE := $(wildcard store/*.cc store/*/*.cc)
-HOOKS := $(wildcard preload/hooks/*.cc)
+HOOKS := $(wildcard preload/hooks/*.cc preload/hooks/*/*.cc)
 ENGINE := $(wildcard preload/engine/*.cc preload/engine/*/*.cc)
 TLS := $(wildcard preload/tls/*.cc)
 HEAP := $(wildcard preload/heap/*.cc)
@@ -87,12 +87,14 @@ C_FLAGS = $(INCLUDES) -D_GNU_SOURCE $(COMMON_FLAGS) $(CFLAGS) $(CPPFLAGS)
 # there from the start (initial-exec), since a hook may be called where memory cannot be allocated.
 # Fortification would replace the functions that they define by inline ones of the same name.
 HOOKS_FLAGS := -fno-exceptions -fno-rtti -fno-threadsafe-statics -ftls-model=initial-exec -U_FORTIFY_SOURCE
+# What no byte passes by is small rather than fast: the library is mapped into every process.
+COLD_HOOKS := preload/hooks/names/% preload/hooks/processes/% preload/hooks/library.cc preload/hooks/real.cc
 # The programs under test are plain C as users write it: no hardening, hardly optimised.
 PROGRAM_FLAGS := -I. -D_GNU_SOURCE -Wall -O1 -g -pthread
 
 # $(call compile,SOURCE): the command line for one file, without -c and -o.
 compile = $(if $(filter tests/programs/%,$(1)),$(CC) $(PROGRAM_FLAGS),$(if $(filter %.c,$(1)),$(CC) $(C_FLAGS),$(CXX) \
-  $(CXX_FLAGS) $(if $(filter preload/hooks/%,$(1)),$(HOOKS_FLAGS))))
+  $(CXX_FLAGS) $(if $(filter preload/hooks/%,$(1)),$(HOOKS_FLAGS) $(if $(filter $(COLD_HOOKS),$(1)),-Os))))
 
 # ---- how each product is linked --------------------------------------------------------------------------------------
 
@@ -169,7 +171,7 @@ $(BUILD)/cassette: $(call objects,$(CLI)) $(FULL_LINK) $(BUILD)/list/CLI
 
 # The system calls of the store come by tests/unit/store/faulty_disk.cc.
 WRAPPED := $(patsubst %,-Wl$(comma)--wrap=%,open close read pread write ftruncate fsync syncfs rename unlink mkdir fchmod fchown)
-$(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out $(ENGINE_ONLY),$(ENGINE) $(HEAP)) $(TLS) preload/hooks/bundles.cc $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
+$(BUILD)/tests/unit: $(call objects,$(UNIT) $(filter-out $(ENGINE_ONLY),$(ENGINE) $(HEAP)) $(TLS) preload/hooks/files/bundles.cc $(filter-out cli/main.cc,$(CLI))) $(FULL_LINK) $(BUILD)/list/UNIT \
   $(BUILD)/list/ENGINE $(BUILD)/list/TLS $(BUILD)/list/CLI
 	@mkdir -p $(@D)
 	@echo '  link    $@'

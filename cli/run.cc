@@ -1,12 +1,10 @@
 // `cassette run [flags] -- COMMAND [ARG...]`: a program under the library, and a summary when it has ended.
 // Decides nothing about interactions, that is the library's part in the program's processes.
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -17,7 +15,7 @@
 #include "cli/child.h"
 #include "cli/command.h"
 #include "cli/find_program.h"
-#include "cli/json.h"
+#include "cli/left_out.h"
 #include "cli/paths.h"
 #include "cli/preloadable.h"
 #include "cli/run_options.h"
@@ -26,7 +24,6 @@
 #include "cli/unsaid.h"
 #include "store/log.h"
 #include "store/session/session.h"
-#include "store/settings/tree.h"
 
 namespace cassette {
 namespace {
@@ -92,44 +89,6 @@ void print_summary(const std::vector<CassetteCounts>& counts, const std::vector<
   for (const std::string& line : not_recorded_lines(notes, shown)) complain(line);
 }
 
-/// The programs of the tree that the library could not enter (store/settings/tree.h), while it lives.
-class NotEntered {
- public:
-  explicit NotEntered(const RunPlan& plan) {
-    char path[4096];
-    auto get = [&plan](const char* name) { return plan.environment.get(name); };
-    if (!not_entered_file(get, path, sizeof path)) return;
-    // Its directory is made with the session. Without the list nothing is in the summary.
-    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return;
-    close(fd);
-    path_ = path;
-  }
-  ~NotEntered() {
-    if (!path_.empty()) unlink(path_.c_str());
-  }
-  NotEntered(const NotEntered&) = delete;
-  NotEntered& operator=(const NotEntered&) = delete;
-
-  void print(bool json) const {
-    std::ifstream file(path_);
-    for (std::string program; std::getline(file, program);) {
-      if (json) {
-        JsonOutput out;
-        out.begin_object();
-        out.member("not_entered", program);
-        out.end_object();
-        std::cerr << out.line();
-      } else {
-        complain(program + ": not entered, neither recorded nor replayed");
-      }
-    }
-  }
-
- private:
-  std::string path_;
-};
-
 /// The session begins before the program and ends after it.
 int run_in_session(const FoundProgram& program, const RunOptions& options, const RunPlan& plan) {
   // With scope `process` each process of the program has its own session, and tells this one what it did.
@@ -148,7 +107,8 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
     return failed(before.error());
   }
   const std::size_t old_notes = session.not_recorded().size();
-  const NotEntered not_entered(plan);
+  const LeftOutList list(plan);
+  const bool records = may_record(plan);
   const Unsaid unsaid(plan);
   int status = run_and_wait(program, options, plan);
   // A summary that nobody reads any more must not change the exit status.
@@ -162,8 +122,13 @@ int run_in_session(const FoundProgram& program, const RunOptions& options, const
   if (!now) return status != 0 ? (complain(now.error().message), status) : failed(now.error());
   const std::vector<CassetteCounts> counts = counts_since(*before, *now);
   print_summary(counts, notes, plan, options.json);
-  not_entered.print(options.json);
-  return run_status(status, counts, {options.fail_on_unused, options.fail_on_miss}, complete);
+  const std::vector<LeftOut> left_out = list.read();
+  for (const LeftOut& each : left_out) {
+    if (options.json) std::cerr << left_out_json(each);
+    if (!options.json) complain(left_out_line(each));
+  }
+  return run_status(status, counts, {options.fail_on_unused, options.fail_on_miss}, complete,
+                    lost_by(left_out, records));
 }
 
 }  // namespace

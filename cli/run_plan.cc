@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstring>
 #include <optional>
@@ -33,7 +34,9 @@ std::optional<Tree> parse_tree(const std::string& value) {
   if (first == std::string::npos) return std::nullopt;
   const std::size_t second = value.find(':', first + 1);
   if (second == std::string::npos) return std::nullopt;
-  return Tree{value, value.substr(first + 1, second - first - 1), value.substr(second + 1)};
+  std::string program = value.substr(first + 1, second - first - 1);
+  program.resize(std::min(program.find('@'), program.size()));
+  return Tree{value, std::move(program), value.substr(second + 1)};
 }
 
 /// The tree that this process was started in, when its root lives and is another process. (With libcassette.so
@@ -51,11 +54,12 @@ std::optional<Tree> outer_tree(const Environment& environment, const Settings& s
   return tree;
 }
 
-Result<Tree> new_tree(const Arguments& command) {
+Result<Tree> new_tree(const Arguments& command, const std::string& runtime_directory) {
   std::vector<const char*> argv;
   for (const std::string& argument : command) argv.push_back(argument.c_str());
   std::string value(PATH_MAX + 256, '\0');
-  if (!make_tree(static_cast<int>(argv.size()), argv.data(), value.data(), value.size())) {
+  if (!make_tree(static_cast<int>(argv.size()), argv.data(), runtime_directory.c_str(),
+                 value.data(), value.size())) {
     return Error{"the working directory cannot be known, or its path is too long"};
   }
   value.resize(std::strlen(value.c_str()));
@@ -70,13 +74,6 @@ std::string shown_path(const Settings& settings, const std::string& path, const 
   const bool as_given = settings.cassette.find('{') == std::string::npos &&
                         (settings.cassette.front() == '/' || base == working_directory);
   return as_given ? settings.cassette : shortest_path(path, working_directory);
-}
-
-/// Real servers may be asked: an old cassette with mode `once` needs nobody's key.
-bool may_record(const RunPlan& plan) {
-  const RecordMode mode = plan.settings.mode;
-  if (mode == RecordMode::kOnce) return !cassette_exists(plan.cassette);
-  return mode != RecordMode::kNone && mode != RecordMode::kOff;
 }
 
 /// What the program's processes must see as we see it, wherever they go and whatever they unset.
@@ -108,6 +105,13 @@ void export_settings(RunPlan& plan) {
 
 }  // namespace
 
+// An old cassette with mode `once` needs nobody's key.
+bool may_record(const RunPlan& plan) {
+  const RecordMode mode = plan.settings.mode;
+  if (mode == RecordMode::kOnce) return !cassette_exists(plan.cassette);
+  return mode != RecordMode::kNone && mode != RecordMode::kOff;
+}
+
 Result<RunPlan> plan_run(const RunOptions& options, Environment environment,
                          const std::string& library, const std::string& working_directory) {
   for (const RunOptions::Flag& flag : options.flags)
@@ -126,7 +130,7 @@ Result<RunPlan> plan_run(const RunOptions& options, Environment environment,
   if (!options.gives("CASSETTE_SESSION")) tree = outer_tree(plan.environment, plan.settings);
   const bool nested = tree.has_value();
   if (!nested) {
-    Result<Tree> made = new_tree(options.command);
+    Result<Tree> made = new_tree(options.command, plan.settings.runtime_dir);
     if (!made) return made.error();
     tree = std::move(*made);
   }

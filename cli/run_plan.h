@@ -28,6 +28,9 @@ struct RunPlan {
 Result<RunPlan> plan_run(const RunOptions& options, Environment environment,
                          const std::string& library, const std::string& working_directory);
 
+/// Whether real servers may be asked.
+bool may_record(const RunPlan& plan);
+
 /// libcassette.so beside the running binary, or in ../lib from there.
 Result<std::string> find_library();
 

@@ -97,15 +97,24 @@ std::string summary_json(const CassetteCounts& counts, const std::vector<NotReco
   return out.line();
 }
 
+Lost lost_by(const std::vector<LeftOut>& programs, bool records) {
+  const bool any = std::any_of(programs.begin(), programs.end(), [](const LeftOut& each) {
+    return each.kind != LeftOut::Kind::kNotEntered;
+  });
+  if (!any) return Lost::kNothing;
+  return records ? Lost::kNotRecorded : Lost::kMissed;
+}
+
 int run_status(int program_status, const std::vector<CassetteCounts>& counts, FailOn fail_on,
-               bool complete) {
+               bool complete, Lost lost) {
   if (program_status != 0) return program_status;
   auto any = [&counts](std::uint64_t CassetteCounts::*count) {
     return std::any_of(counts.begin(), counts.end(),
                        [count](const CassetteCounts& row) { return row.*count > 0; });
   };
-  if (!complete || any(&CassetteCounts::record_failures)) return kRunFailed;
-  if (any(&CassetteCounts::missed)) return kMissed;
+  if (!complete || any(&CassetteCounts::record_failures) || lost == Lost::kNotRecorded)
+    return kRunFailed;
+  if (any(&CassetteCounts::missed) || lost == Lost::kMissed) return kMissed;
   if (fail_on.passed && (any(&CassetteCounts::relayed) || any(&CassetteCounts::refused)))
     return kMissed;
   if (fail_on.unused && any(&CassetteCounts::unused)) return kUnusedLeft;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/left_out.h"
 #include "store/session/session.h"
 
 namespace cassette {
@@ -36,9 +37,18 @@ struct FailOn {
   bool passed = false;  ///< a connection that went past the cassette, or would have
 };
 
+/// What became of requests that no session counted.
+enum class Lost {
+  kNothing,
+  kMissed,       ///< they could not be replayed
+  kNotRecorded,  ///< nor recorded
+};
+/// `records`: they might have been.
+Lost lost_by(const std::vector<LeftOut>& programs, bool records);
+
 /// The exit status of `cassette run`, given the program's. `complete`: all that was recorded is in its
 /// cassette.
 int run_status(int program_status, const std::vector<CassetteCounts>& counts, FailOn fail_on,
-               bool complete);
+               bool complete, Lost lost = Lost::kNothing);
 
 }  // namespace cassette

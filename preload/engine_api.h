@@ -95,6 +95,15 @@ struct HostApi {
   void (*put_variable)(const char* name, const char* value);
   /// What protects the store of certificates that Java was given, or nullptr.
   const char* (*java_store_password)();
+  /// Files that stay open for a user, or below a root directory, to whom they are closed, and for the programs that such a process
+  /// becomes (hooks/processes/inherited.h). keep_file() takes the descriptor; kept_file() gives its number by now, or -1.
+  bool (*keep_file)(const char* name, int fd);
+  int (*kept_file)(const char* name);
+  /// Closes them all.
+  void (*drop_kept)();
+  /// The texts must stay; "": it has none.
+  void (*keep_settings)(const char* runtime_directory, const char* state_directory,
+                        const char* configuration);
   // The engine looks into libc alone. These are as the program has them: what libc allocated inside is of the program's malloc(),
   // a thread has to be known to a sanitizer, and certificates are valid by the clock that the program sees (libfaketime).
   void (*free)(void* block);
@@ -175,7 +184,7 @@ struct EngineApi {
   int (*gethostbyaddr_r)(const void* address, socklen_t length, int family, hostent* entry,
                          char* buffer, std::size_t size, hostent** result, int* h_error);
   /// A descriptor of what `fd` (opened for reading; -1: not there) has, and the session's authority; -1: the
-  /// file is to be read as it is. Close-on-exec; `fd` stays open, at its beginning. See hooks/bundles.h.
+  /// file is to be read as it is. Close-on-exec; `fd` stays open, at its beginning. See hooks/files/bundles.h.
   int (*merge_bundle)(int fd, Bundle kind);
   /// A GnuTLS session was given credentials: they trust the session's authority from now on. `object`: the
   /// handle of that GnuTLS.
@@ -184,7 +193,7 @@ struct EngineApi {
   void (*main_thread_ends)();
   /// Reads the cassette now: the first request may come from a thread whose stack is too small for it.
   void (*open_cassette)();
-  /// The process is about to change its user, who may not open what this one may.
+  /// The process is about to change its user, who may not open what this one may, or its root directory.
   void (*keep_rights)();
   /// For a process that shuts itself in: the service thread runs, TLS is loaded, and whatever the session needs is open.
   /// `filtered`: by seccomp(2), so that its own threads may make few system calls.

@@ -154,8 +154,8 @@ struct TlsHost {
 
 struct TlsApi {
   int version;
-  /// The session's authority: made by the first process of the session, in `file`. False, and why.
-  bool (*begin)(const std::string& file, std::string* problem);
+  /// The session's authority: made by the first process of the session, in `file`. `inherited`: HostApi::kept_file(). False, and why.
+  bool (*begin)(const std::string& file, int (*inherited)(const char* name), std::string* problem);
   /// The authority's certificate, PEM and DER.
   const std::string& (*authority_pem)();
   const std::string& (*authority_der)();

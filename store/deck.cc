@@ -14,6 +14,7 @@
 #include "store/player/request_note.h"
 #include "store/settings/cassette_list.h"
 #include "store/settings/setting_names.h"
+#include "store/settings/tree.h"
 
 namespace cassette {
 
@@ -45,6 +46,7 @@ Deck::Deck(Settings settings, std::string tree, std::string problem)
   };
   next();
   program_ = next();
+  program_.resize(std::min(program_.find('@'), program_.size()));
   directory_ = rest;
   if (program_.empty()) program_ = program_invocation_short_name;
   if (directory_.empty()) directory_ = working_directory();
@@ -85,7 +87,12 @@ Result<std::string> Deck::resolve(const Settings& settings) const {
 std::shared_ptr<Player> Deck::broken(const std::string& problem, const std::string& path,
                                      std::shared_ptr<Session> session) const {
   log(LogLevel::kError, problem);
-  return Player::broken(problem, path, settings_.mode, std::move(session));
+  char list[PATH_MAX];
+  auto get = [this](const char* name) {
+    return std::string_view(name) == kTreeVariable ? tree_.c_str() : settings_.runtime_dir.c_str();
+  };
+  const bool has_list = !tree_.empty() && not_entered_file(get, list, sizeof list);
+  return Player::broken(problem, path, settings_.mode, std::move(session), has_list ? list : "");
 }
 
 /// `tracking`: of an inserted cassette; nullptr: the session itself tracks it.
@@ -305,6 +312,15 @@ std::map<std::string, std::string> Deck::for_children() {
   return variables;
 }
 
+void Deck::keep_open(const KeepFile& keep) {
+  std::lock_guard guard(mutex_);
+  top();  // opens the session
+  for (Player* player : players()) player->keep_open(keep);
+  for (const Seat& seat : seats_) {
+    if (seat.session) seat.session->keep_open(keep);
+  }
+}
+
 // --- fork and end ----------------------------------------------------------------------------------
 
 /// Each once.
@@ -339,6 +355,9 @@ void Deck::after_fork_in_child() {
 
 void Deck::leave(bool ended_well) {
   std::lock_guard guard(mutex_);
+  const auto& own = seats_.front().session;
+  // Else others end the session, and what is recorded until the last moment is recorded by what is kept.
+  if (own && own->is_still_there()) drop_inherited_files();
   while (seats_.size() > 1) {
     if (seats_.back().session) seats_.back().session->leave(ended_well);
     seats_.pop_back();

@@ -43,6 +43,9 @@ class Deck {
   /// Where the session of the settings keeps its certificate authority.
   Result<std::string> authority_file();
 
+  /// What this process uses of its sessions and cassettes, for who may not open it later.
+  void keep_open(const KeepFile& keep);
+
   // The C API. An error has one sentence.
 
   /// `path` is relative to the working directory, and may have {key}s. A cassette that cannot be

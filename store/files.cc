@@ -18,6 +18,7 @@
 #include <memory>
 
 #include "store/file_size_signal.h"
+#include "store/inherited_files.h"
 #include "store/session/descriptor.h"
 
 namespace cassette {
@@ -109,6 +110,7 @@ Result<std::string> follow_links(std::string path) {
 Result<std::string> read_file(const std::string& path) try {
   // O_NONBLOCK: opening a FIFO must not wait for a writer.
   Descriptor file(open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  if (!file) file = inherit_instead(path, errno);
   if (!file) return file_error("read", path, errno);
   struct stat status;
   if (::fstat(file.get(), &status) != 0) return file_error("read", path, errno);
@@ -124,7 +126,9 @@ Result<std::string> read_file(const std::string& path) try {
   for (;;) {
     // One byte more than expected is asked for: a file that grows, or of a size the system does not tell.
     if (have == bytes.size()) bytes.resize(have + std::max<std::size_t>(have / 2, 512));
-    ssize_t n = ::read(file.get(), bytes.data() + have, bytes.size() - have);
+    // Not read(2): it may be open elsewhere, too (store/inherited_files.h).
+    ssize_t n =
+        ::pread(file.get(), bytes.data() + have, bytes.size() - have, static_cast<off_t>(have));
     if (n < 0) {
       if (errno == EINTR) continue;
       return file_error("read", path, errno);

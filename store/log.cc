@@ -13,6 +13,8 @@
 
 #include "store/standard_error.h"
 
+#include "store/inherited_files.h"
+
 namespace cassette {
 namespace {
 
@@ -116,8 +118,12 @@ void log(LogLevel level, std::string_view message) {
   const auto* configuration = g_configuration.load(std::memory_order_acquire);
   int descriptor = -1;
   if (configuration != nullptr && !configuration->file.empty()) {
-    descriptor = ::open(configuration->file.c_str(),
-                        O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+    // Below another root directory the path would make another file.
+    const int kept = inherited_file(configuration->file);
+    descriptor =
+        kept >= 0 ? ::fcntl(kept, F_DUPFD_CLOEXEC, 3)
+                  : ::open(configuration->file.c_str(),
+                           O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
   }
   write_message(descriptor, message);
   if (descriptor >= 0) ::close(descriptor);

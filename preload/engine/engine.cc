@@ -15,6 +15,7 @@
 #include "preload/engine/interpose.h"
 #include "preload/engine/private_numbers.h"
 #include "preload/heap/heap.h"
+#include "store/inherited_files.h"
 #include "store/log.h"
 #include "store/settings/tree.h"
 
@@ -119,8 +120,19 @@ void Engine::open_cassette() {
 
 void Engine::keep_rights() {
   if (off_ || !owns_process()) return;
-  deck_->current()->keep_open([this](int fd) { return move_up(fd); });
   tls();
+  deck_->keep_open([this](const std::string& name, Descriptor file) {
+    if (file) host.keep_file(name.c_str(), move_up(file.release()));
+  });
+  auto keep_path = [this](const std::string& path, int flags) {
+    if (!path.empty() && host.kept_file(path.c_str()) < 0)
+      host.keep_file(path.c_str(),
+                     move_up(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666)));
+  };
+  keep_path(settings.config_file, O_RDONLY);
+  keep_path(settings.log_file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
+  host.keep_settings(settings.runtime_dir.c_str(), settings.state_dir.c_str(),
+                     settings.config_file.c_str());
 }
 
 void Engine::get_ready(bool filtered) {
@@ -198,6 +210,7 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
   program_heap = {host->free, host->realloc, host->exception_state};
   use_heap(&kHeap, &program_heap);
   if (host->program_name != nullptr) program_invocation_short_name = host->program_name;
+  use_inherited_files(host->kept_file, host->drop_kept);
   // Never destroyed: threads of the program may be in it while the process ends.
   try {
     the_engine = new Engine(*host);

@@ -16,7 +16,9 @@
 #include <ctime>
 #include <initializer_list>
 
-#include "preload/hooks/bundles.h"
+#include "preload/hooks/files/bundles.h"
+#include "preload/hooks/processes/children.h"
+#include "preload/hooks/processes/inherited.h"
 #include "preload/hooks/message.h"
 #include "preload/hooks/start_environment.h"
 #include "store/kernel.h"
@@ -39,6 +41,7 @@ pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 std::atomic<bool> active;
 std::atomic<const EngineApi*> engine_api;
 pid_t tree_root;
+uid_t start_user;
 std::atomic<pid_t> table_owner;
 std::atomic<pid_t> own_process;
 std::atomic<bool> main_thread_ended;
@@ -104,7 +107,8 @@ void join_tree() {
     list = arguments;
   }
   char tree[PATH_MAX + 256];
-  if (!make_tree(count, list, tree, sizeof tree)) fatal("the working directory cannot be named");
+  if (!make_tree(count, list, start_environment("CASSETTE_RUNTIME_DIR"), tree, sizeof tree))
+    fatal("the working directory cannot be named");
   tree_root = getpid();
   put_variable(kTreeVariable, tree);
   const char* cassette = start_environment("CASSETTE");
@@ -149,6 +153,7 @@ void begin_messages() {
 
 void start() {
   int saved = errno;
+  start_user = geteuid();
   use_standard_error(StandardError::now());
   process_begins();
   pthread_atfork(nullptr, nullptr, process_begins);
@@ -160,6 +165,8 @@ void start() {
   };
   leaves_by_handler = on_exit(ends, nullptr) == 0;
   note_start_environment();
+  if (take_inherited()) note_start_environment();
+  if (kept_files() != 0) table_owner.store(getpid(), std::memory_order_relaxed);
   check_settings();
   const char* mode = start_environment("CASSETTE_MODE");
   const bool on = mode == nullptr || std::strcmp(mode, "off") != 0;
@@ -182,6 +189,7 @@ HostApi host = {
     [](int fd, int from) { return descriptors.next_copy(fd, from); },
     [](bool but_private) {  // the child of a fork begins with nothing
       descriptors.clear(but_private);
+      mark_kept_private();
       table_owner.store(getpid(), std::memory_order_relaxed);
     },
     [](int fd) { return descriptors.hold(fd); },
@@ -199,6 +207,10 @@ HostApi host = {
     start_environment,
     put_variable,
     java_store_password,
+    keep_file,
+    kept_file,
+    drop_kept,
+    keep_settings,
     std::free,
     std::realloc,
     pthread_create,
@@ -208,6 +220,16 @@ HostApi host = {
     say,
     nullptr,
 };
+
+bool beside_this_library(char* path, std::size_t size) {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr)
+    return false;
+  const char* slash = std::strrchr(info.dli_fname, '/');
+  int directory = slash != nullptr ? static_cast<int>(slash - info.dli_fname) + 1 : 0;
+  std::snprintf(path, size, "%.*s%s", directory, info.dli_fname, kEngineFile);
+  return true;
+}
 
 /// A file of ours, in the order that dlopen(3) looks things up in: libc and what else it needs first (RTLD_DEEPBIND), and what
 /// the program has loaded in front of libc only then. Other preloaded libraries see neither the engine's clock (libfaketime) nor
@@ -228,15 +250,11 @@ void* load_object(const char* path) {
 
 // The engine is installed beside this library; nothing else decides where it is looked for.
 void load_engine() {
-  Dl_info info{};
   char path[PATH_MAX + sizeof kEngineFile];
-  if (dladdr(reinterpret_cast<const void*>(&host), &info) == 0 || info.dli_fname == nullptr) {
+  if (!library_file(kEngineFile, path, sizeof path) && !beside_this_library(path, sizeof path)) {
     message("where is the library? dladdr does not tell, so the engine cannot be found");
     return;
   }
-  const char* slash = std::strrchr(info.dli_fname, '/');
-  int directory = slash != nullptr ? static_cast<int>(slash - info.dli_fname) + 1 : 0;
-  std::snprintf(path, sizeof path, "%.*s%s", directory, info.dli_fname, kEngineFile);
   host.free_addresses =
       reinterpret_cast<decltype(&::freeaddrinfo)>(dlsym(RTLD_NEXT, "freeaddrinfo"));
   host.program_name = program_invocation_short_name;
@@ -330,11 +348,16 @@ void ensure_started() {
 void process_begins() {
   own_process.store(getpid(), std::memory_order_relaxed);
   main_thread_ended.store(false, std::memory_order_relaxed);
+  // With an engine it is the engine that begins anew.
+  if (loaded_engine() == nullptr && kept_files() != 0)
+    table_owner.store(getpid(), std::memory_order_relaxed);
 }
 
 bool owns_table() { return table_owner.load(std::memory_order_relaxed) == getpid(); }
 
 bool is_own_process() { return own_process.load(std::memory_order_relaxed) == getpid(); }
+
+uid_t user_at_start() { return start_user; }
 
 bool library_active() { return active.load(std::memory_order_acquire); }
 
@@ -361,6 +384,7 @@ void get_ready(bool filtered) {
     EngineCall call = enter_engine();
     api->get_ready(filtered);
     exit_engine(call);
+    if (filtered) put_no_signal_off();
   }
   errno = saved;
 }
@@ -378,6 +402,7 @@ void note_exit_status(int status) {
 void leave_session() {
   if (!library_active()) return;
   int saved = errno;
+  note_of_children();
   const EngineApi* api = loaded_engine();
   if (api == nullptr && session_exists()) api = engine();
   if (api != nullptr && !inside_engine) {

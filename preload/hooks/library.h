@@ -10,7 +10,7 @@
 #include <cstddef>
 
 #include "preload/engine_api.h"
-#include "preload/hooks/descriptors.h"
+#include "preload/hooks/sockets/descriptors.h"
 #include "preload/hooks/real.h"
 #include "preload/hooks/signals.h"
 
@@ -18,11 +18,6 @@ namespace cassette {
 
 /// The calling thread is one of ours.
 extern thread_local bool is_engine_thread;
-
-/// The number that the calling thread's real connect(2) is asked for, or -1; and whether it was made another socket's meanwhile, by
-/// the thread itself: a library that leads connections through a proxy connects a socket of its own, and puts that there.
-extern thread_local int connecting_fd;
-extern thread_local bool connecting_replaced;
 
 /// How often the calling thread has begun to bypass the library (cassette.h).
 extern thread_local unsigned bypass_depth;
@@ -33,6 +28,9 @@ void ensure_started();
 
 /// False in mode `off`.
 bool library_active();
+
+/// The effective user that the process began with.
+uid_t user_at_start();
 
 /// The engine, loaded with the first call; nullptr when that failed (said on stderr, once).
 const EngineApi* engine();

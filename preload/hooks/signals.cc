@@ -36,13 +36,16 @@ constexpr int kShown = static_cast<int>(SA_SIGINFO | SA_RESETHAND);
 /// Whether handlers are installed with ours before them.
 std::atomic<bool> puts_first;
 
+std::atomic<bool> puts_off{true};
+
 /// siginterrupt(): signal() then makes system calls fail with EINTR.
 std::atomic<std::uint64_t> interrupting;
 
 std::uint64_t bit(int number) { return std::uint64_t{1} << (number - 1); }
 
 void first_handler(int number, siginfo_t* info, void* context) {
-  if (__builtin_expect(inside_engine, 0) && !is_engine_thread) {
+  if (__builtin_expect(inside_engine, 0) && !is_engine_thread &&
+      puts_off.load(std::memory_order_relaxed)) {
     int saved = errno;
     sigset_t this_one;
     sigemptyset(&this_one);
@@ -173,6 +176,8 @@ void put_first_handlers() {
   }
   errno = saved;
 }
+
+void put_no_signal_off() { puts_off.store(false, std::memory_order_relaxed); }
 
 void let_signals_in() {
   const std::uint64_t numbers = signals_put_off.exchange(0, std::memory_order_relaxed);

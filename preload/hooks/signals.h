@@ -22,6 +22,10 @@ extern thread_local std::atomic<std::uint64_t> signals_put_off;
 /// The first call into the engine is about to be made: whatever handlers there are get ours before them. Idempotent.
 void put_first_handlers();
 
+/// From now on the process may make few system calls (seccomp(2)): to put a signal back may be none of them, and its end. Handlers
+/// run at once; who jumps out of the engine then finds connections refused (connect.cc).
+void put_no_signal_off();
+
 /// Unblocks what was put off: the handlers run before it returns, or it does not return. Keeps errno if it does.
 void let_signals_in();
 

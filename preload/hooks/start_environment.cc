@@ -9,7 +9,7 @@
 #include <cstring>
 #include <initializer_list>
 
-#include "preload/hooks/bundles.h"
+#include "preload/hooks/files/bundles.h"
 #include "preload/hooks/message.h"
 
 namespace cassette {
@@ -21,6 +21,7 @@ char space[8192];
 char* snapshot = space;
 
 bool is_variable(const char* entry, const char* name) {
+  if (entry[0] != name[0]) return false;  // every process compares hundreds of them at its start
   const std::size_t length = std::strlen(name);
   return std::strncmp(entry, name, length) == 0 && entry[length] == '=';
 }

@@ -6,9 +6,10 @@
 #include <cerrno>
 #include <cstdarg>
 
-#include "preload/hooks/fork.h"
+#include "preload/hooks/processes/fork.h"
 #include "preload/hooks/library.h"
-#include "preload/hooks/shutting_in.h"
+#include "preload/hooks/processes/rights.h"
+#include "preload/hooks/processes/shutting_in.h"
 
 #include "store/kernel.h"
 
@@ -102,6 +103,19 @@ bool by_hook(long number, const long (&a)[6], long* result) {
       *result = execveat(fd, pointer<const char*>(a[1]), pointer<char* const*>(a[2]),
                          pointer<char* const*>(a[3]), static_cast<int>(a[4]));
       return true;
+    // Of one thread, which libc's functions do for all: so they are not to be asked.
+    case SYS_setuid:
+    case SYS_setfsuid:
+      about_to_become(static_cast<uid_t>(a[0]));
+      return false;
+    case SYS_setreuid:
+    case SYS_setresuid:
+      about_to_become(static_cast<uid_t>(a[1]));
+      return false;
+    case SYS_chroot:
+    case SYS_pivot_root:
+      keep_rights();
+      return false;
     case SYS_unshare:
       *result = unshare(static_cast<int>(a[0]));
       return true;

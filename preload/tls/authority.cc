@@ -13,6 +13,7 @@
 #include "preload/tls/keys.h"
 #include "preload/tls/status.h"
 #include "store/files.h"
+#include "store/inherited_files.h"
 #include "store/session/session_files.h"
 
 namespace cassette {
@@ -96,7 +97,7 @@ std::vector<Owned<X509>> read_chain(const std::string& file) {
 Result<std::unique_ptr<Authority>> Authority::open(const std::string& file) {
   std::unique_ptr<Authority> authority(new Authority);
   authority->file_ = file;
-  if (!exists(file)) {
+  if (!exists_or_inherited(file)) {
     auto bytes = make_bytes();
     if (!bytes) return bytes.error();
     const std::string made = file + "." + unique_suffix();

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "store/files.h"
+#include "store/inherited_files.h"
 #include "store/session/session_files.h"
 
 namespace cassette {
@@ -18,7 +19,7 @@ constexpr int kPrivateNumber = 32;
 constexpr int kPublicNumber = 65;  ///< a point, uncompressed
 
 Owned<EVP_PKEY> read_rsa_key(const std::string& file) {
-  if (!exists(file)) return nullptr;
+  if (!exists_or_inherited(file)) return nullptr;
   auto bytes = read_file(file);
   if (!bytes) return nullptr;
   const auto* at = reinterpret_cast<const unsigned char*>(bytes->data());

@@ -10,6 +10,7 @@
 #include "preload/tls/stream.h"
 #include "preload/tls/verdict.h"
 #include "preload/tls_api.h"
+#include "store/inherited_files.h"
 
 namespace cassette {
 
@@ -19,7 +20,8 @@ Authority* authority;
 SSL_CTX* server_context;
 SSL_CTX* client_context;
 
-bool begin(const std::string& file, std::string* problem) try {
+bool begin(const std::string& file, int (*inherited)(const char* name), std::string* problem) try {
+  use_inherited_files(inherited, nullptr);
   auto opened = Authority::open(file);
   if (!opened) {
     *problem = opened.error().message;

@@ -14,6 +14,7 @@
 
 #include "store/files.h"
 #include "store/image/image_layout.h"
+#include "store/inherited_files.h"
 #include "store/match/likeness.h"
 #include "store/session/descriptor.h"
 
@@ -29,7 +30,7 @@ void image_layout::seal(std::string& bytes) {
 }
 
 Result<Image> Image::open(const std::string& file) {
-  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  Descriptor descriptor = open_or_inherit(file, O_RDONLY);
   if (!descriptor) return file_error("open the compiled cassette", file, errno);
   struct stat status {};
   if (fstat(descriptor.get(), &status) != 0) {

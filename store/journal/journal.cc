@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -25,6 +26,8 @@ namespace {
 
 constexpr std::string_view kMagic = "cassjnl1";
 constexpr std::string_view kCloseMagic = "cassjnl2";
+/// Of a record that was merged in a file that could not be replaced: only the length counts.
+constexpr std::string_view kVoidMagic = "cassjnl0";
 constexpr std::string_view kAnyVersion = kMagic.substr(0, 7);
 constexpr std::size_t kHeadSize = 24;
 constexpr std::size_t kTailSize = 8;
@@ -47,17 +50,21 @@ std::uint64_t checksum(std::string_view head, std::string_view payload) {
   return XXH64_digest(&state);
 }
 
-/// The size of the whole record that begins here, of whatever version, or 0.
-std::size_t whole_record(std::string_view bytes) {
+/// The size of the record that begins here, as far as its two ends say, or 0.
+std::size_t framed_record(std::string_view bytes) {
   if (bytes.size() < kHeadSize + kTailSize || !bytes.starts_with(kAnyVersion)) return 0;
   std::uint64_t payload = number_at(bytes, 8);
   if (payload > bytes.size() - kHeadSize - kTailSize) return 0;
   std::size_t size = kHeadSize + static_cast<std::size_t>(payload) + kTailSize;
-  if (number_at(bytes, size - kTailSize) != size) return 0;
-  if (checksum(bytes.substr(0, 16), bytes.substr(kHeadSize, payload)) != number_at(bytes, 16)) {
-    return 0;
-  }
-  return size;
+  return number_at(bytes, size - kTailSize) == size ? size : 0;
+}
+
+/// The size of the whole record that begins here, of whatever version, or 0.
+std::size_t whole_record(std::string_view bytes) {
+  const std::size_t size = framed_record(bytes);
+  if (size == 0 || bytes.starts_with(kVoidMagic)) return size;
+  const std::string_view payload = bytes.substr(kHeadSize, size - kHeadSize - kTailSize);
+  return checksum(bytes.substr(0, 16), payload) == number_at(bytes, 16) ? size : 0;
 }
 
 std::optional<RecordMode> mode_of(std::string_view name) {
@@ -219,11 +226,39 @@ bool ends_whole(int descriptor, off_t size) {
   return bytes.starts_with(kAnyVersion) && number_at(bytes, 8) == length - kHeadSize - kTailSize;
 }
 
+/// What is kept open (Journal::keep_open()) is known by a lock beyond all bytes, which is of the open file description: it goes along
+/// with fork and exec, and ends with the last of them.
+constexpr off_t kKeptAt = off_t{1} << 62;
+
+struct flock range_lock(short type, off_t begin, off_t length) {
+  struct flock range {};
+  range.l_type = type;
+  range.l_whence = SEEK_SET;
+  range.l_start = begin;
+  range.l_len = length;
+  return range;
+}
+
+int lock_range(int descriptor, int command, struct flock range) {
+  int result;
+  do {
+    result = fcntl(descriptor, command, &range);
+  } while (result != 0 && errno == EINTR);
+  return result;
+}
+
+/// False also where the file system knows no such locks: nothing is kept there.
+bool is_kept(int descriptor) {
+  struct flock range = range_lock(F_WRLCK, kKeptAt, 1);
+  return fcntl(descriptor, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+}
+
 /// Rule 2. What cannot be cut off now is cut off by the next to append, or passed over.
 void cut_torn_end(const std::string& path) {
   auto journal = open_locked(path, O_RDWR, 0, LOCK_EX | LOCK_NB);
   struct stat status {};
   if (!journal || fstat(journal->get(), &status) != 0) return;  // others append
+  if (is_kept(journal->get())) return;                          // not by locks of this kind
   if (status.st_size == 0) unlink(path.c_str());
   if (ends_whole(journal->get(), status.st_size)) return;
   auto all = read_whole(journal->get(), path);
@@ -283,6 +318,8 @@ JournalContents read_journal(std::string_view bytes, const std::string& name) {
       record.offset = at;
       record.size = size;
       contents.records.push_back(std::move(record));
+    } else if (magic == kVoidMagic) {
+      contents.void_bytes += size;
     } else if (magic == kCloseMagic && close_record(payload, contents.records, at, size)) {
       contents.closing_bytes += size;
     } else {
@@ -295,41 +332,48 @@ JournalContents read_journal(std::string_view bytes, const std::string& name) {
 }
 
 Journal::Journal(std::string cassette_path)
-    : cassette_path_(std::move(cassette_path)), path_(journal_path(cassette_path_)) {}
+    : cassette_path_(std::move(cassette_path)),
+      path_(journal_path(cassette_path_)),
+      kept_name_("journal of " + cassette_path_) {}
 
 Result<Descriptor> Journal::open_to_append() const {
+  if (const int kept = inherited_file(kept_name_); kept >= 0) return open_kept(kept);
   // It holds what the cassette will hold: who may not read the one shall not read the other.
   struct stat cassette {};
   mode_t mode = 0666;
   if (stat(cassette_path_.c_str(), &cassette) == 0) mode = cassette.st_mode & 0666;
   constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT;
   auto journal = open_locked(path_, kFlags, mode, LOCK_SH);
-  if (!journal && kept_) return open_kept(journal.error());
   if (journal) return journal;
   // The directory may be missing. Not asked first: another may be making it at this moment.
   if (auto made = make_directories(directory_of(path_)); !made) return made.error();
   return open_locked(path_, kFlags, mode, LOCK_SH);
 }
 
-/// Of the one description, whose lock children share: it is not to be shared with who appends, only kept from
-/// who merges.
-Result<Descriptor> Journal::open_kept(const Error& why_not) const {
-  Descriptor copy(fcntl(kept_.get(), F_DUPFD_CLOEXEC, 3));
+/// flock(2) is of the one description, which other processes share: theirs would end with ours. So it is the kind of lock that is of the
+/// process, for which who merges waits, too.
+Result<Descriptor> Journal::open_kept(int kept) const {
+  Descriptor copy(fcntl(kept, F_DUPFD_CLOEXEC, 3));
   struct stat status {};
-  if (!copy || flock(copy.get(), LOCK_SH) != 0 || fstat(copy.get(), &status) != 0) return why_not;
-  if (status.st_nlink == 0)  // merged meanwhile: what is written there is lost
-    return Error{why_not.message + "; and the one that was open is merged already"};
+  if (!copy || fstat(copy.get(), &status) != 0)
+    return file_error("use the journal that was open,", path_, errno);
+  if (lock_range(copy.get(), F_SETLKW, range_lock(F_RDLCK, 0, kKeptAt)) != 0)
+    return file_error("lock the journal", path_, errno);
+  if (fstat(copy.get(), &status) != 0 || status.st_nlink == 0)
+    return Error{"cannot write the journal " + path_ + ": it was removed"};
   return copy;
 }
 
-Result<void> Journal::keep_open(const std::function<int(int fd)>& hide) {
+Result<void> Journal::keep_open(const KeepFile& keep) {
   std::lock_guard guard(mutex_);
-  if (kept_) return {};
+  if (inherited_file(kept_name_) >= 0) return {};
   auto journal = open_to_append();
   if (!journal) return journal.error();
+  // Before the other lock ends: from then on nobody removes it.
+  // Where there are no such locks it may be removed all the same: then that is said.
+  lock_range(journal->get(), F_OFD_SETLK, range_lock(F_RDLCK, kKeptAt, 1));
   flock(journal->get(), LOCK_UN);
-  kept_ = Descriptor(hide(fcntl(journal->get(), F_DUPFD_CLOEXEC, 3)));
-  if (!kept_) return file_error("keep open the journal", path_, errno);
+  keep(kept_name_, std::move(*journal));
   return {};
 }
 
@@ -355,7 +399,9 @@ Result<void> Journal::append_bytes(std::string_view bytes) {
   if (!journal) return journal.error();
   struct stat status {};
   if (fstat(journal->get(), &status) != 0) return file_error("write the journal", path_, errno);
-  if (!ends_whole(journal->get(), status.st_size)) {
+  const bool kept =
+      inherited_file(kept_name_) >= 0;  // then it cannot be cut: passed over by who reads
+  if (!kept && !ends_whole(journal->get(), status.st_size)) {
     give_back(*journal);
     cut_torn_end(path_);
     journal = open_to_append();
@@ -364,7 +410,7 @@ Result<void> Journal::append_bytes(std::string_view bytes) {
   const int problem = append_whole(journal->get(), bytes);
   give_back(*journal);
   if (problem == 0) return {};
-  cut_torn_end(path_);
+  if (!kept) cut_torn_end(path_);
   return file_error("write the journal", path_, problem);
 }
 
@@ -378,6 +424,7 @@ Result<std::optional<LockedJournal>> LockedJournal::open(const std::string& cass
     if (access(journal.path_.c_str(), F_OK) != 0) return std::optional<LockedJournal>();
     return descriptor.error();
   }
+  lock_range(descriptor->get(), F_OFD_SETLKW, range_lock(F_WRLCK, 0, kKeptAt));
   auto bytes = read_whole(descriptor->get(), journal.path_);
   if (!bytes) return bytes.error();
   journal.descriptor_ = std::move(*descriptor);
@@ -390,6 +437,7 @@ Result<LockedJournal> LockedJournal::make(const std::string& cassette_path) {
   journal.path_ = journal_path(cassette_path);
   auto descriptor = open_locked(journal.path_, O_RDWR | O_CREAT, 0666, LOCK_EX);
   if (!descriptor) return descriptor.error();
+  lock_range(descriptor->get(), F_OFD_SETLKW, range_lock(F_WRLCK, 0, kKeptAt));
   auto bytes = read_whole(descriptor->get(), journal.path_);
   if (!bytes) return bytes.error();
   journal.descriptor_ = std::move(*descriptor);
@@ -402,10 +450,39 @@ Result<void> LockedJournal::sync() const {
   return sync_directory(directory_of(path_));
 }
 
-Result<void> LockedJournal::replace(std::string_view bytes) {
-  if (!bytes.empty()) return write_file_atomically(path_, bytes);
-  if (unlink(path_.c_str()) != 0 && errno != ENOENT) {
+Result<void> LockedJournal::keep_only(std::vector<std::pair<std::size_t, std::size_t>> places) {
+  std::sort(places.begin(), places.end());
+  if (is_kept(descriptor_.get())) return keep_in_place(places);
+  if (places.empty()) {
+    if (unlink(path_.c_str()) == 0 || errno == ENOENT) return {};
     return file_error("remove the journal", path_, errno);
+  }
+  std::string kept;
+  for (auto [offset, size] : places) kept.append(bytes_, offset, size);
+  return kept.size() != bytes_.size() ? write_file_atomically(path_, kept) : Result<void>();
+}
+
+/// It must stay the file that it is. One byte a record, so that each is what it was or void, whenever this ends.
+Result<void> LockedJournal::keep_in_place(
+    const std::vector<std::pair<std::size_t, std::size_t>>& places) {
+  if (places.empty()) {
+    if (ftruncate(descriptor_.get(), 0) == 0) return {};
+    return file_error("empty the journal", path_, errno);
+  }
+  auto place = places.begin();
+  for (std::size_t at = 0; at < bytes_.size();) {
+    while (place != places.end() && place->first < at) ++place;
+    const std::size_t size = whole_record(std::string_view(bytes_).substr(at));
+    const bool stays = place != places.end() && place->first == at;
+    if (size == 0) {
+      at = std::min(bytes_.find(kAnyVersion, at + 1), bytes_.size());
+      continue;
+    }
+    const std::size_t version = kAnyVersion.size();
+    if (!stays &&
+        pwrite(descriptor_.get(), &kVoidMagic[version], 1, static_cast<off_t>(at + version)) != 1)
+      return file_error("write the journal", path_, errno);
+    at += size;
   }
   return {};
 }

@@ -9,14 +9,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "parser/result.h"
+#include "store/inherited_files.h"
 #include "store/interaction.h"
 #include "store/session/descriptor.h"
 #include "store/settings/settings.h"
@@ -49,6 +50,7 @@ struct JournalContents {
   std::vector<JournalRecord> records;  ///< as they stand in the file
   std::uint64_t damaged_bytes = 0;
   std::size_t whole_end = 0;        ///< where the last whole record ends
+  std::uint64_t void_bytes = 0;     ///< of records that were merged and could not be taken out
   std::uint64_t closing_bytes = 0;  ///< of encode_close(), whether or not its record is there
   /// Records that are whole and cannot be understood (a later version's): kept, not merged.
   std::vector<std::pair<std::size_t, std::size_t>> unknown;  ///< offset, size
@@ -68,9 +70,9 @@ class Journal {
   /// The same for what encode_close() makes of a record that was appended.
   Result<void> append_close(const JournalRecord& record);
 
-  /// Keeps the file open for a process that is about to give up the right to open it (it changes its user).
-  /// `hide` moves a descriptor out of the program's reach, or gives -1. Makes the file.
-  Result<void> keep_open(const std::function<int(int fd)>& hide);
+  /// Keeps the file open for who may not open it later: this process when it has another user or root directory, and the
+  /// programs that it becomes. Makes the file. From then on it is appended to that one, whatever the path leads to.
+  Result<void> keep_open(const KeepFile& keep);
 
   /// Around fork(): the child must not share a description that is locked just now.
   void before_fork() { mutex_.lock(); }
@@ -79,11 +81,11 @@ class Journal {
  private:
   Result<void> append_bytes(std::string_view bytes);
   Result<Descriptor> open_to_append() const;
-  Result<Descriptor> open_kept(const Error& why_not) const;
+  Result<Descriptor> open_kept(int kept) const;
 
   std::string cassette_path_;
   std::string path_;
-  Descriptor kept_;
+  const std::string kept_name_;  ///< store/inherited_files.h
   std::mutex mutex_;
 };
 
@@ -99,10 +101,13 @@ class LockedJournal {
   const std::string& path() const { return path_; }
   /// Makes what it holds survive a power cut, too.
   Result<void> sync() const;
-  /// Replaces the journal by these bytes (whole records), or removes it when there are none.
-  Result<void> replace(std::string_view bytes);
+  /// Of its records only those at these places (offset, size) stay; without any it is removed. One that a process keeps open
+  /// (Journal::keep_open()) stays the file that it is, and is emptied.
+  Result<void> keep_only(std::vector<std::pair<std::size_t, std::size_t>> places);
 
  private:
+  Result<void> keep_in_place(const std::vector<std::pair<std::size_t, std::size_t>>& places);
+
   std::string path_;
   Descriptor descriptor_;
   std::string bytes_;

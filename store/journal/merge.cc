@@ -169,18 +169,15 @@ Sorted sort_out(JournalContents& contents, const std::string& runtime_dir,
   return sorted;
 }
 
-/// The bytes of the records that stay, in their order.
-std::string remaining(const std::string& bytes, const Sorted& sorted,
-                      const JournalContents& contents) {
+/// Where the records that stay are.
+std::vector<std::pair<std::size_t, std::size_t>> remaining(const Sorted& sorted,
+                                                           const JournalContents& contents) {
   std::vector<std::pair<std::size_t, std::size_t>> places = contents.unknown;
   for (const JournalRecord* record : sorted.staying) {
     places.emplace_back(record->offset, record->size);
     if (record->close_size != 0) places.emplace_back(record->close_offset, record->close_size);
   }
-  std::sort(places.begin(), places.end());
-  std::string kept;
-  for (auto [offset, size] : places) kept.append(bytes, offset, size);
-  return kept;
+  return places;
 }
 
 /// Puts the records where their requests began: behind the old ones, but for what was merged by others
@@ -301,10 +298,7 @@ Result<MergeReport> merge_journal(const std::string& path, const std::string& ru
       }
     }
   }
-  std::string kept = remaining(journal.bytes(), sorted, contents);
-  if (kept.size() != journal.bytes().size() || kept.empty()) {
-    if (auto replaced = journal.replace(kept); !replaced) return replaced.error();
-  }
+  if (auto kept = journal.keep_only(remaining(sorted, contents)); !kept) return kept.error();
   return report;
 } catch (const std::exception& problem) {
   return Error{"cannot merge the journal of " + path + ": " + problem.what()};

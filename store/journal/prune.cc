@@ -84,7 +84,7 @@ Result<std::vector<std::string>> prune_cassette(const Settings& settings, const 
     return parts.removed;
   }();
   if (journal->bytes().empty()) {
-    if (auto gone = journal->replace({}); !gone && result) return gone.error();
+    if (auto gone = journal->keep_only({}); !gone && result) return gone.error();
   }
   return result;
 } catch (const std::exception& problem) {

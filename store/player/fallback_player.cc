@@ -112,7 +112,7 @@ class FallbackPlayer final : public Player {
                           ServerCertificate certificate) override {
     first_.record_certificate(host, port, std::move(certificate));
   }
-  void keep_open(const std::function<int(int fd)>& hide) override { first_.keep_open(hide); }
+  void keep_open(const KeepFile& keep) override { first_.keep_open(keep); }
   void before_fork() override {
     for (const auto& player : players_) player->before_fork();
   }

@@ -14,6 +14,7 @@
 
 #include "parser/result.h"
 #include "parser/writer.h"
+#include "store/inherited_files.h"
 #include "store/interaction.h"
 #include "store/match/match.h"
 #include "store/session/history.h"
@@ -95,9 +96,10 @@ class Player {
   static std::shared_ptr<Player> open(const Settings& settings, std::string path,
                                       std::shared_ptr<Session> session, OpenCassette cassette);
   /// One that cannot work: it answers every request with a miss that carries the reason, and lets
-  /// nothing out. `session` (its history notes the misses) may be missing.
+  /// nothing out. `session` (its history notes the misses) may be missing; then `list`, the tree's not_entered_file(), is told
+  /// if it is there.
   static std::shared_ptr<Player> broken(std::string problem, std::string path, RecordMode mode,
-                                        std::shared_ptr<Session> session);
+                                        std::shared_ptr<Session> session, std::string list = "");
   virtual ~Player() = default;
 
   /// `port` 0: any port of that host.
@@ -226,9 +228,8 @@ class Player {
     (void)certificate;
   }
 
-  /// The process is about to change its user: opens what could not be opened then. `hide` as
-  /// Journal::keep_open() has it.
-  virtual void keep_open(const std::function<int(int fd)>& hide) { (void)hide; }
+  /// The process is about to change its user or its root directory: opens what could not be opened then.
+  virtual void keep_open(const KeepFile& keep) { (void)keep; }
 
   virtual void before_fork() {}
   virtual void after_fork() {}

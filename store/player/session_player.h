@@ -90,7 +90,7 @@ class SessionPlayer final : public Player {
   void record_certificate(std::string_view host, std::uint16_t port,
                           ServerCertificate certificate) override;
 
-  void keep_open(const std::function<int(int fd)>& hide) override;
+  void keep_open(const KeepFile& keep) override;
 
   void before_fork() override {
     certificates_mutex_.lock();

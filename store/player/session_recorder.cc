@@ -146,9 +146,10 @@ void SessionPlayer::tell_once(const std::string& line) const {
   if (session_->first_to_tell(line)) log(LogLevel::kWarn, line);
 }
 
-void SessionPlayer::keep_open(const std::function<int(int fd)>& hide) {
+void SessionPlayer::keep_open(const KeepFile& keep) {
   if (!may_forward()) return;
-  if (auto kept = journal_.keep_open(hide); !kept) log(LogLevel::kWarn, kept.error().message);
+  known_.keep_open(keep);
+  if (auto kept = journal_.keep_open(keep); !kept) log(LogLevel::kWarn, kept.error().message);
 }
 
 }  // namespace cassette

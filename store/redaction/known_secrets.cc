@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "parser/headers.h"
+#include "store/inherited_files.h"
 #include "store/redaction/decoded_text.h"
 #include "store/redaction/placeholder.h"
 #include "store/session/descriptor.h"
@@ -89,8 +90,7 @@ void KnownSecrets::remember(const std::vector<std::string>& values) {
       make_file();
       read_new();
       if (!std::exchange(has_key_, true)) key_ = make_hash_key();
-      if (read_ > 0 && read_ < kMostBytes)
-        file = Descriptor(open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
+      if (read_ > 0 && read_ < kMostBytes) file = open_or_inherit(path_, O_WRONLY | O_APPEND);
     }
     if (known_at(value) == value.size()) continue;
     const Entry entry = entry_of(value);
@@ -100,9 +100,16 @@ void KnownSecrets::remember(const std::vector<std::string>& values) {
   }
 }
 
+void KnownSecrets::keep_open(const KeepFile& keep) {
+  std::lock_guard guard(mutex_);
+  if (path_.empty() || inherited_file(path_) >= 0) return;
+  make_file();
+  keep(path_, open_or_inherit(path_, O_RDWR | O_APPEND));
+}
+
 /// Unless it is there. Where it cannot be made, there is none.
 void KnownSecrets::make_file() const {
-  if (path_.empty() || access(path_.c_str(), F_OK) == 0) return;
+  if (path_.empty() || exists_or_inherited(path_)) return;
   std::array<std::uint8_t, kHeader> header{};
   std::memcpy(header.data(), kMagic, 8);
   // What was known without a file goes on under its key.
@@ -123,10 +130,13 @@ void KnownSecrets::make_file() const {
 void KnownSecrets::read_new() {
   if (path_.empty()) return;
   struct stat status {};
-  if (stat(path_.c_str(), &status) != 0) return;
+  if (stat(path_.c_str(), &status) != 0) {
+    const int inherited = inherited_file(path_);
+    if (inherited < 0 || fstat(inherited, &status) != 0) return;
+  }
   const auto size = static_cast<std::uint64_t>(status.st_size);
   if (size < kHeader || size == read_) return;
-  Descriptor file(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  Descriptor file = open_or_inherit(path_, O_RDONLY);
   if (!file) return;
   if (read_ == 0) {
     std::array<std::uint8_t, kHeader> header{};

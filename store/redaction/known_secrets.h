@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "store/inherited_files.h"
 #include "store/redaction/edit.h"
 #include "store/redaction/keyed_hash.h"
 
@@ -40,6 +41,9 @@ class KnownSecrets {
   std::vector<Edit> find(std::string_view text) const;
   /// All of it but the place: a host with a secret in its name is asked for by that name.
   std::string redact_uri(std::string_view uri) const;
+
+  /// Makes the file, and keeps it for who may not open it later.
+  void keep_open(const KeepFile& keep);
 
   void before_fork() { mutex_.lock(); }
   void after_fork() { mutex_.unlock(); }

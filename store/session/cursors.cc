@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "store/files.h"
+#include "store/inherited_files.h"
 #include "store/session/descriptor.h"
 
 namespace cassette {
@@ -74,7 +75,7 @@ Result<void> Cursors::create_hints(int descriptor, const Image& image) {
 }
 
 Result<Cursors::Mapping> Cursors::map_file(const std::string& file, std::uint64_t bytes) {
-  Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  Descriptor descriptor = open_or_inherit(file, O_RDWR);
   struct stat status {};
   if (!descriptor || fstat(descriptor.get(), &status) != 0) {
     return file_error("open the cursors", file, errno);

@@ -20,6 +20,7 @@
 #include <xxhash.h>
 
 #include "store/files.h"
+#include "store/inherited_files.h"
 #include "store/session/descriptor.h"
 
 namespace cassette {
@@ -205,7 +206,7 @@ void* map_beginning(int descriptor, std::uint64_t* bytes) {
 }  // namespace
 
 Result<History> History::open(const std::string& file) {
-  Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  Descriptor descriptor = open_or_inherit(file, O_RDWR);
   struct stat status {};
   if (!descriptor || fstat(descriptor.get(), &status) != 0) {
     return file_error("open the history", file, errno);
@@ -395,7 +396,7 @@ void History::grow(std::uint64_t target) {
   {
     // By name: a descriptor that is kept could be closed by the program, and its number be another
     // file's by now. The name could be, too.
-    Descriptor file(::open(file_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    Descriptor file = open_or_inherit(file_, O_RDWR);
     struct stat status {};
     const std::uint64_t ready = this->ready();
     if (file && ready < target && fstat(file.get(), &status) == 0 && status.st_dev == device_ &&

@@ -17,8 +17,10 @@
 #include <xxhash.h>
 
 #include "store/files.h"
+#include "store/inherited_files.h"
 #include "store/session/pool.h"
 #include "store/session/session_files.h"
+#include "store/settings/tree.h"
 
 namespace cassette {
 
@@ -41,6 +43,7 @@ Result<std::unique_ptr<Session>> Session::join(const Settings& settings,
   auto identity = session_identity(settings, tree);
   if (!identity) return identity.error();
   std::unique_ptr<Session> session(new Session(settings, std::move(*identity)));
+  session->tree_ = tree;
   session->tree_id_ = tree.substr(0, tree.find(':'));
   if (auto joined = session->join_or_create(); !joined) return joined.error();
   return session;
@@ -70,6 +73,7 @@ Result<void> Session::join_or_create() {
     if (!joined) return joined.error();
     if (*joined) return {};
     if (!exists(directory_)) {
+      if (auto problem = is_elsewhere()) return *problem;
       if (auto ready = prepare_sessions_directory(settings_.runtime_dir); !ready) return ready;
       auto created = try_create();
       if (!created) return created.error();
@@ -90,6 +94,25 @@ Result<void> Session::join_or_create() {
     pause.tv_nsec = std::min(pause.tv_nsec * 2, 10'000'000l);
   }
   return Error{"cannot join the session " + identity_.id + ": it is being ended all the time"};
+}
+
+/// Why the session of this process is not to be made here: its tree has one elsewhere, or will have.
+std::optional<Error> Session::is_elsewhere() const {
+  RuntimePlace tree;
+  RuntimePlace here;
+  if (!read_place(tree_.c_str(), &tree)) return std::nullopt;
+  const std::string& path = settings_.runtime_dir;
+  const std::string why = "the session of this process tree cannot be reached: " + path;
+  if (inherited_name(path.c_str()) != tree.path) {
+    // Whoever says another directory means it; another user's default is none that was said.
+    char standard[64];
+    default_runtime_directory(standard, sizeof standard);
+    if (path != standard) return std::nullopt;
+    return Error{why + " is the directory of another user than who began it"};
+  }
+  if (find_place(path.c_str(), tree.length, &here) && here == tree) return std::nullopt;
+  return Error{why +
+               " is not the directory that it was when the tree began (a sandbox, another root?)"};
 }
 
 /// Makes the lock of `alive` that of this process.
@@ -116,8 +139,11 @@ Result<bool> Session::try_join() {
   std::string path = directory_ + "/alive";
   Descriptor alive(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!alive) {
-    if (errno == ENOENT || errno == ENOTDIR) return false;
-    return file_error("join the session", path, errno);
+    const int problem = errno;
+    alive = inherit_instead(path, problem);
+    if (alive) return join_inherited(std::move(alive));
+    if (problem == ENOENT || problem == ENOTDIR) return false;
+    return file_error("join the session", path, problem);
   }
   struct stat status {};
   if (fstat(alive.get(), &status) != 0) return file_error("join the session", path, errno);
@@ -138,6 +164,17 @@ Result<bool> Session::try_join() {
   if (identity_.kind == SessionIdentity::Kind::kNamed) {
     utimensat(AT_FDCWD, path.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
   }
+  return true;
+}
+
+/// By what was opened for this process: it holds the lock already, which is as good as having locked what the path leads to.
+/// It is ended by others, since the lock is not of this process alone.
+Result<bool> Session::join_inherited(Descriptor alive) {
+  auto text = read_alive_text(alive.get());
+  if (!text) return Error{"the session " + directory_ + " is of another version, or damaged"};
+  if (auto opened = open_history(); !opened) return opened.error();
+  if (auto adopted = adopt(std::move(alive)); !adopted) return adopted.error();
+  token_ = text->token;
   return true;
 }
 
@@ -194,7 +231,7 @@ Result<Session::Creation> Session::create(const Settings& settings,
   return Error{std::string("cannot make the session: ") + problem.what()};
 }
 
-/// Whether the directory of that name is still this session's: another may have its name by now.
+/// Another may have its name by now.
 bool Session::is_still_there() const {
   struct stat status {};
   return lstat((directory_ + "/alive").c_str(), &status) == 0 && status.st_dev == device_ &&
@@ -206,15 +243,16 @@ std::string Session::name() const { return name_of(identity_); }
 bool Session::leave(bool ended_well) {
   if (alive_ == nullptr) return true;
   bool there = is_still_there();
+  const bool can_note = there || inherited_file(directory_ + kEnding) >= 0;
   bool named = identity_.kind == SessionIdentity::Kind::kNamed;
-  if (named && there) {
+  if (named && can_note) {
     // It may have further users: only what went wrong is worth noting. Of a script's children its own
     // status tells.
     auto tree = identity_of(tree_id_);
     const bool asked = !tree || tree->root_is_this_process();
     if (!ended_well && asked) note_ending(directory_, false, settings_.discard_on_failure);
     utimensat(AT_FDCWD, (directory_ + "/alive").c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
-  } else if (there && identity_.root_is_this_process()) {
+  } else if (can_note && identity_.root_is_this_process()) {
     // Before the lock is given up: one who leaves behind us relies on it that we have ended.
     note_ending(directory_, ended_well, settings_.discard_on_failure);
   }
@@ -237,6 +275,27 @@ bool Session::first_to_tell(std::string_view message) const {
   const Descriptor file(
       open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   return file || errno != EEXIST;
+}
+
+void Session::keep_open(const KeepFile& keep) const {
+  auto keep_one = [&keep](const std::string& path, int flags) {
+    if (inherited_file(path) >= 0) return;
+    Descriptor file(open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (file) keep(path, std::move(file));
+  };
+  const std::string alive = directory_ + "/alive";
+  if (inherited_file(alive) < 0) {
+    Descriptor file(open(alive.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (file && flock_again(file.get(), LOCK_SH | LOCK_NB) == 0) keep(alive, std::move(file));
+  }
+  keep_one(directory_of_run() + kNotRecorded, O_RDWR | O_APPEND | O_CREAT);
+  keep_one(directory_ + kEnding, O_RDWR | O_CREAT);
+  for (const std::string& name : names_in(directory_)) {
+    const std::string path = directory_ + "/" + name;
+    if (name == "history" || name == "authority" || name.starts_with("authority-rsa-"))
+      keep_one(path, O_RDWR);
+    for (const std::string& file : names_in(path)) keep_one(path + "/" + file, O_RDWR);
+  }
 }
 
 void Session::note_not_recorded(const NotRecorded& note) const {

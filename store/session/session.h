@@ -18,6 +18,7 @@
 //                                 wins; it is there when its .hints are. A damaged one is replaced
 //           <settings key>.hints
 //         ended-well ended-failed how the root of the tree ended, once it has
+//         ending                the same, by a root that could not make files there any more
 //         discarded             it ended with an error, and wants nothing kept of what it recorded
 //         secrets                 digests of what redaction took out of answers (known_secrets.h);
 //                                 there when something was
@@ -65,6 +66,7 @@
 
 #include "parser/result.h"
 #include "store/image/image.h"
+#include "store/inherited_files.h"
 #include "store/session/cursors.h"
 #include "store/session/descriptor.h"
 #include "store/session/history.h"
@@ -164,10 +166,15 @@ class Session {
   /// is in its cassette; what was wrong is logged. The cassettes that were opened stay usable. The
   /// second call does nothing.
   bool leave(bool ended_well);
+  /// Whether its directory can be found from here, by this user, and is still this session's.
+  bool is_still_there() const;
 
   /// True once for each `message` in the process tree: what happens at every connection is told once a run. True
   /// also where that cannot be known. Thread safety: any thread of any process.
   bool first_to_tell(std::string_view message) const;
+
+  /// Opens what a process needs that joins, for who may not open it later.
+  void keep_open(const KeepFile& keep) const;
 
   /// For the summary of `cassette run`; with scope `process`, that of the tree.
   void note_not_recorded(const NotRecorded& note) const;
@@ -179,7 +186,9 @@ class Session {
  private:
   Session(const Settings& settings, SessionIdentity identity);
   Result<void> join_or_create();
+  std::optional<Error> is_elsewhere() const;
   Result<bool> try_join();
+  Result<bool> join_inherited(Descriptor alive);
   Result<Creation> try_create();
   Result<void> adopt(Descriptor alive);
   Result<void> open_history();
@@ -190,11 +199,11 @@ class Session {
   bool take_back_own(const std::string& path, std::int64_t tree_began, Cassette& cassette) const;
   Result<void> add_cassette(const std::string& directory, const std::string& settings_key,
                             const std::string& bytes, bool replace) const;
-  bool is_still_there() const;
   std::string directory_of_run() const;
 
   Settings settings_;
   SessionIdentity identity_;
+  std::string tree_;     ///< the value of CASSETTE_TREE
   std::string tree_id_;  ///< the tree this process belongs to, which may not be its session
   std::string directory_;
   std::string token_;

@@ -19,6 +19,7 @@
 
 #include "store/files.h"
 #include "store/image/image_layout.h"
+#include "store/inherited_files.h"
 #include "store/journal/journal.h"
 #include "store/journal/merge.h"
 #include "store/journal/usage.h"
@@ -143,7 +144,9 @@ Result<OpenCassette> Session::open_or_compile(const std::string& path, bool writ
   const std::string settings = session_settings_text(settings_);
   const std::string settings_key = hexadecimal(XXH3_64bits(settings.data(), settings.size()));
   const std::string directory = directory_ + "/" + hexadecimal(cassette_key(path));
-  auto is_there = [&](const std::string& in) { return exists(in + "/" + settings_key + ".image"); };
+  auto is_there = [&](const std::string& in) {
+    return exists_or_inherited(in + "/" + settings_key + ".image");
+  };
   if (is_there(directory)) {
     if (auto opened = open_at(directory, settings_key, path)) return opened;
   }

@@ -125,14 +125,14 @@ bool conclude(const Settings& settings, const std::string& directory,
   bool complete = true;
   EndedSession ended;
   ended.token = text.token;
-  ended.discards = exists(directory + kDiscarded);
-  bool failed = exists(directory + kEndedFailed);
+  const Ending ending = ending_of(directory);
+  ended.discards = ending.discarded;
   if (identity.kind == SessionIdentity::Kind::kNamed) {
     ended.died = !left;
-    ended.ended_well = left && !failed;
+    ended.ended_well = left && !ending.failed;
   } else {
-    ended.ended_well = exists(directory + kEndedWell);
-    ended.died = !failed && !ended.ended_well;
+    ended.ended_well = ending.well;
+    ended.died = !ending.failed && !ending.well;
   }
   for (auto& [path, opened] : by_path) {
     SessionSettings own = parse_session_settings(opened.front()->image->settings());
@@ -238,8 +238,8 @@ bool conclude_named(const Settings& settings, const std::string& directory,
 }
 
 bool has_ended(const std::string& directory, const SessionIdentity& identity) {
-  return exists(directory + kEndedWell) || exists(directory + kEndedFailed) ||
-         identity.root_is_gone();
+  const Ending ending = ending_of(directory);
+  return ending.well || ending.failed || identity.root_is_gone();
 }
 
 }  // namespace

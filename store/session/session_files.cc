@@ -18,13 +18,16 @@
 
 #include "store/file_size_signal.h"
 #include "store/files.h"
+#include "store/inherited_files.h"
 #include "store/log.h"
 
 namespace cassette {
 
 namespace {
 
-constexpr char kNotes[] = "/not-recorded";
+constexpr std::string_view kSaysWell = "well\n";
+constexpr std::string_view kSaysFailed = "failed\n";
+constexpr std::string_view kSaysDiscarded = "discarded\n";
 
 /// Takes a line off the front. What has no end was written by one who was killed.
 std::optional<std::string_view> next_line(std::string_view& rest) {
@@ -45,7 +48,10 @@ std::string_view next_field(std::string_view& line, char separator) {
 
 }  // namespace
 
-bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+// As open(2) sees it: with the effective user.
+bool exists(const std::string& path) {
+  return faccessat(AT_FDCWD, path.c_str(), F_OK, AT_EACCESS) == 0;
+}
 
 std::uint64_t nanoseconds(clockid_t clock) {
   timespec now{};
@@ -162,13 +168,30 @@ bool leads_to_open_file(const std::string& path, int descriptor) {
 }
 
 void note_ending(const std::string& directory, bool ended_well, bool discards) {
+  const bool discarded = !ended_well && discards;
+  if (!exists(directory + "/alive")) {
+    const int kept = inherited_file(directory + kEnding);
+    const std::string_view text = ended_well ? kSaysWell : discarded ? kSaysDiscarded : kSaysFailed;
+    if (kept >= 0) (void)!pwrite(kept, text.data(), text.size(), 0);
+    return;
+  }
   auto note = [&directory](const char* name) {
     const std::string path = directory + name;
     Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file && errno != ENOENT) log(LogLevel::kWarn, file_error("make", path, errno).message);
   };
-  if (!ended_well && discards) note(kDiscarded);
+  if (discarded) note(kDiscarded);
   note(ended_well ? kEndedWell : kEndedFailed);
+}
+
+Ending ending_of(const std::string& directory) {
+  auto noted = exists(directory + kEnding) ? read_file(directory + kEnding)
+                                           : Result<std::string>(std::string());
+  auto says = [&noted](std::string_view text) { return noted && *noted == text; };
+  const bool discarded = says(kSaysDiscarded);
+  return {.well = exists(directory + kEndedWell) || says(kSaysWell),
+          .failed = exists(directory + kEndedFailed) || says(kSaysFailed) || discarded,
+          .discarded = exists(directory + kDiscarded) || discarded};
 }
 
 void write_note(const std::string& directory, const NotRecorded& note) {
@@ -178,8 +201,7 @@ void write_note(const std::string& directory, const NotRecorded& note) {
     line += '\t';
   }
   line.back() = '\n';
-  Descriptor file(open((directory + kNotes).c_str(),
-                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  Descriptor file = open_or_inherit(directory + kNotRecorded, O_WRONLY | O_APPEND | O_CREAT, 0600);
   struct stat status {};
   if (!file || fstat(file.get(), &status) != 0 || status.st_size > kMostNotes) return;
   WithoutFileSizeSignal guard;
@@ -188,8 +210,8 @@ void write_note(const std::string& directory, const NotRecorded& note) {
 
 std::vector<NotRecorded> read_notes(const std::string& directory) {
   std::vector<NotRecorded> notes;
-  if (!exists(directory + kNotes)) return notes;
-  auto bytes = read_file(directory + kNotes);
+  if (!exists(directory + kNotRecorded)) return notes;
+  auto bytes = read_file(directory + kNotRecorded);
   if (!bytes) return notes;
   std::string_view rest = *bytes;
   while (auto whole = next_line(rest)) {

@@ -22,6 +22,9 @@ namespace cassette {
 inline constexpr char kEndedWell[] = "/ended-well";
 inline constexpr char kEndedFailed[] = "/ended-failed";
 inline constexpr char kDiscarded[] = "/discarded";
+/// How it ended, as one could say who may not make files there any more; empty: nobody has.
+inline constexpr char kEnding[] = "/ending";
+inline constexpr char kNotRecorded[] = "/not-recorded";
 
 bool exists(const std::string& path);
 /// Nanoseconds of a clock.
@@ -65,6 +68,12 @@ bool leads_to_open_file(const std::string& path, int descriptor);
 
 /// Notes how the root of the session ended. `discards`: nothing is kept if it ended with an error.
 void note_ending(const std::string& directory, bool ended_well, bool discards);
+struct Ending {
+  bool well = false;
+  bool failed = false;
+  bool discarded = false;
+};
+Ending ending_of(const std::string& directory);
 
 /// Ends the session if nobody is in it any more and its root has ended (or is this process). A
 /// named one is merged and harvested, and stays. False: not all that was recorded is in its

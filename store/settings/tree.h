@@ -2,16 +2,23 @@
 // run`), inherited by its children in CASSETTE_TREE, so that all of them use one session, one {program}
 // and one directory for a relative cassette. Needs libc alone: the thin library includes it.
 //
-//   CASSETTE_TREE = <pid>-<nanoseconds since boot>:<program>:<working directory>
+//   CASSETTE_TREE = <pid>-<nanoseconds since boot>:<program>[@<place>]:<working directory>
 //
 // The time is CLOCK_BOOTTIME when the variable was made: the root lives as long as a process with that
 // pid exists that started before it (a reused pid starts later). <program> has only [A-Za-z0-9._-].
+// <place> tells the runtime directory of the tree from another under the same path (RuntimePlace).
 #pragma once
 
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
+
+#include "store/settings/inherited.h"
 
 namespace cassette {
 
@@ -190,14 +197,82 @@ inline void program_name(int argc, const char* const* argv, char* out, std::size
   out[n] = '\0';
 }
 
-/// Writes a new tree's variable value for this process into `out`. False when it does not fit.
-inline bool make_tree(int argc, const char* const* argv, char* out, std::size_t size) {
+/// The runtime directory as it was when a tree began: what its path, or the longest part of it that was there, led to. Where that leads
+/// to another directory (a sandbox with a /dev/shm of its own), the tree's session is not to be found.
+struct RuntimePlace {
+  std::uint64_t path = 0;  ///< a hash of it
+  std::uint64_t length = 0;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+
+  bool operator==(const RuntimePlace&) const = default;
+};
+
+/// `length`: look at that much of the path alone; 0: at as much as is there. False: nothing is, or it is not absolute.
+inline bool find_place(const char* path, std::size_t length, RuntimePlace* place) {
+  char part[4096];
+  const std::size_t size = std::strlen(path);
+  if (path[0] != '/' || size >= sizeof part || length > size) return false;
+  std::memcpy(part, path, size + 1);
+  const bool searches = length == 0;
+  std::size_t end = searches ? size : length;
+  struct stat status {};
+  for (;;) {
+    part[end] = '\0';
+    if (stat(part, &status) == 0) break;
+    if (!searches) return false;
+    while (end > 1 && part[end - 1] != '/') --end;
+    if (end > 1) --end;
+    if (end <= 1) return false;
+  }
+  *place = {inherited_name(path), end, status.st_dev, status.st_ino};
+  return true;
+}
+
+/// The place out of the variable's value. False: it has none.
+inline bool read_place(const char* tree, RuntimePlace* place) {
+  const char* program = std::strchr(tree, ':');
+  if (program == nullptr) return false;
+  const char* at = program + 1 + std::strcspn(program + 1, ":@");
+  if (*at != '@') return false;
+  std::uint64_t* numbers[] = {&place->path, &place->length, &place->device, &place->inode};
+  for (std::uint64_t* number : numbers) {
+    char* end = nullptr;
+    *number = std::strtoull(at + 1, &end, 16);
+    at = end;
+  }
+  return *at == ':';
+}
+
+/// What is used where nothing is said.
+inline void default_runtime_directory(char* out, std::size_t size) {
+  std::snprintf(out, size, "/dev/shm/cassette-%u", static_cast<unsigned>(geteuid()));
+}
+
+/// Writes a new tree's variable value for this process into `out`. `runtime_directory`: nullptr or empty: the default. False
+/// when it does not fit.
+inline bool make_tree(int argc, const char* const* argv, const char* runtime_directory, char* out,
+                      std::size_t size) {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);
   char program[128];
   program_name(argc, argv, program, sizeof program);
-  int n = std::snprintf(out, size, "%ld-%lld%09ld:%s:", static_cast<long>(getpid()),
-                        static_cast<long long>(now.tv_sec), now.tv_nsec, program);
+  char standard[64];
+  if (runtime_directory == nullptr || runtime_directory[0] == '\0') {
+    default_runtime_directory(standard, sizeof standard);
+    runtime_directory = standard;
+  }
+  char where[80] = "";
+  RuntimePlace place;
+  if (find_place(runtime_directory, 0, &place)) {
+    std::snprintf(where, sizeof where, "@%llx-%llx-%llx-%llx",
+                  static_cast<unsigned long long>(place.path),
+                  static_cast<unsigned long long>(place.length),
+                  static_cast<unsigned long long>(place.device),
+                  static_cast<unsigned long long>(place.inode));
+  }
+  int n = std::snprintf(out, size, "%ld-%lld%09ld:%s%s:", static_cast<long>(getpid()),
+                        static_cast<long long>(now.tv_sec), now.tv_nsec, program, where);
   if (n < 0 || static_cast<std::size_t>(n) >= size) return false;
   return getcwd(out + n, size - static_cast<std::size_t>(n)) != nullptr;
 }
@@ -214,7 +289,12 @@ bool tree_list(GetVariable get, const char* kind, char* out, std::size_t size) {
   return n > 0 && static_cast<std::size_t>(n) < size;
 }
 
-/// Where its processes note the programs that the library cannot enter, a line each.
+/// What a line of not_entered_file() says of a program, behind its name and a reason, with tabs between the three.
+inline constexpr char kNotStarted[] = "not started";
+inline constexpr char kNotInSession[] = "not in session";  ///< and its requests were missed
+
+/// Where its processes note the programs that the library cannot enter, a line each; and those that were not started for that, or
+/// could not join the session.
 template <typename GetVariable>
 bool not_entered_file(GetVariable get, char* out, std::size_t size) {
   return tree_list(get, "not-entered", out, size);
@@ -236,10 +316,10 @@ bool session_directory(GetVariable get, char* out, std::size_t size) {
   const char* end = std::strchr(tree, ':');
   int length = end != nullptr ? static_cast<int>(end - tree) : static_cast<int>(std::strlen(tree));
   const char* runtime = get("CASSETTE_RUNTIME_DIR");
-  int n = runtime != nullptr && runtime[0] != '\0'
-              ? std::snprintf(out, size, "%s/sessions/%.*s", runtime, length, tree)
-              : std::snprintf(out, size, "/dev/shm/cassette-%u/sessions/%.*s",
-                              static_cast<unsigned>(geteuid()), length, tree);
+  char standard[64];
+  default_runtime_directory(standard, sizeof standard);
+  if (runtime == nullptr || runtime[0] == '\0') runtime = standard;
+  int n = std::snprintf(out, size, "%s/sessions/%.*s", runtime, length, tree);
   return n > 0 && static_cast<std::size_t>(n) < size;
 }
 

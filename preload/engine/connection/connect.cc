@@ -229,7 +229,7 @@ int connected(int fd, ConnectPlan* plan, int result, int error) {
   const SocketIdentity socket{plan->device, plan->inode};
   SocketIdentity now;
   // Somebody else has closed the number meanwhile, or put another file there.
-  const bool is_same = now.read(fd) && now == socket;
+  const bool is_same = now.read(fd) && now == socket && kind_of(fd) == Kind::kTcp;
   const bool under_way = result != 0 && (error == EINPROGRESS || error == EINTR);
   Progress progress;
   if (under_way && is_same) progress.events = events_now(fd);

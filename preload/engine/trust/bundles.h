@@ -1,10 +1,10 @@
 // Copies of the bundles of certificates that a program opens, with the session's authority in them.
-// Which files those are is known to preload/hooks/bundles.h.
+// Which files those are is known to preload/hooks/files/bundles.h.
 //
 // Thread safety: from any thread.
 #pragma once
 
-#include "preload/hooks/bundles.h"
+#include "preload/hooks/files/bundles.h"
 
 namespace cassette {
 

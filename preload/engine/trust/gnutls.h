@@ -1,7 +1,7 @@
 // Certificate checks of a program that has GnuTLS in a shared library: as openssl.h. What is replaced
 // are the functions with which a program checks its peer behind the handshake,
 // gnutls_certificate_verify_peers, -2 and -3. A program that lets GnuTLS check within the handshake is reached
-// when it sets its credentials (preload/hooks/gnutls.cc).
+// when it sets its credentials (preload/hooks/files/gnutls.cc).
 #pragma once
 
 #include <string>

@@ -1,5 +1,7 @@
 // Engine::tls(): the TLS object, loaded with the first TLS connection, and the session's authority.
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cstdlib>
 
@@ -25,6 +27,9 @@ const TlsApi* load(std::string* problem) {
   std::string path = info.dli_fname;
   path.erase(path.rfind('/') + 1);
   path += kTlsFile;
+  if (const int kept = engine().host.kept_file(kTlsFile);
+      kept >= 0 && faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
+    path = "/proc/self/fd/" + std::to_string(kept);
   // As the engine itself (hooks/library.cc), whose dlopen() is libc's.
   void* object = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
   if (object == nullptr) {
@@ -70,7 +75,7 @@ void Engine::begin_tls() {
     auto file = deck_->authority_file();
     if (!file) {
       tls_.problem = file.error().message;
-    } else if (api->begin(*file, &tls_.problem)) {
+    } else if (api->begin(*file, host.kept_file, &tls_.problem)) {
       tls_.api = api;
     }
   }

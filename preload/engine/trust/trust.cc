@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "preload/hooks/bundles.h"
+#include "preload/hooks/files/bundles.h"
 
 namespace cassette {
 

@@ -106,6 +106,28 @@ def unix():
     print("asks", ask(opened()))
 
 
+def sender(connection):
+    """What recvfrom(2) and recvmsg(2) say of it: no address."""
+    connection.sendall(b"GET /turn HTTP/1.1\r\nHost: h\r\n\r\n")
+    select.select([connection], [], [], 10)
+    tell("from", lambda: connection.recvfrom(1))
+    tell("message", lambda: connection.recvmsg(1)[3])
+    length, space = ctypes.c_int(16), ctypes.create_string_buffer(b"untouched.......", 16)
+    tell("bytes", lambda: failed(libc.recvfrom(connection.fileno(), ctypes.create_string_buffer(9), 1, 0, space, ctypes.byref(length))))
+    print("address", length.value, flush=True)
+    return space.raw[:9]
+
+
+def senders():
+    connection = opened()
+    sys.stdout.flush()
+    if os.fork() == 0:
+        sender(connection)
+        os._exit(0)
+    os.wait()
+    print("memory", sender(opened()))
+
+
 def receiving():
     connection = opened()
     connection.sendall(b"GET /turn HTTP/1.1\r\nHost: h\r\n\r\n")

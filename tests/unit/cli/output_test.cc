@@ -65,6 +65,32 @@ TEST(Summary, WhatWentPastTheCassetteFailsWhereItIsAskedFor) {
   EXPECT_EQ(run_status(0, {counts(1, 0, 0, 0)}, passed, true), 0);
 }
 
+TEST(Summary, ProgramsThatTheSessionKnowsNothingOf) {
+  const std::vector<LeftOut> programs = parse_left_out(
+      "/bin/static\n/bin/curl\tuser 9 cannot open it\tnot started\n"
+      "curl\tno session\tnot in session\ncurl\tno session\tnot in session\n\ncut off");
+  ASSERT_EQ(programs.size(), 4u);
+  EXPECT_EQ(left_out_line(programs[0]), "/bin/static: not entered, neither recorded nor replayed");
+  EXPECT_EQ(left_out_json(programs[0]), "{\"not_entered\": \"/bin/static\"}\n");
+  EXPECT_EQ(left_out_line(programs[1]), "/bin/curl: not started: user 9 cannot open it");
+  EXPECT_EQ(left_out_json(programs[1]),
+            "{\"not_started\": \"/bin/curl\", \"why\": \"user 9 cannot open it\"}\n");
+  EXPECT_EQ(left_out_line(programs[2]), "curl: its requests were missed: no session");
+  EXPECT_EQ(left_out_json(programs[2]),
+            "{\"not_in_session\": \"curl\", \"why\": \"no session\"}\n");
+
+  EXPECT_EQ(lost_by({programs[0]}, true), Lost::kNothing);
+  EXPECT_EQ(lost_by(programs, true), Lost::kNotRecorded);
+  EXPECT_EQ(lost_by(programs, false), Lost::kMissed);
+  const auto status = [](int own, Lost lost) {
+    return run_status(own, {counts(0, 0, 0, 0)}, {}, true, lost);
+  };
+  EXPECT_EQ(status(0, Lost::kNotRecorded), 125);
+  EXPECT_EQ(status(0, Lost::kMissed), 3);
+  EXPECT_EQ(status(7, Lost::kNotRecorded), 7);
+  EXPECT_EQ(status(0, Lost::kNothing), 0);
+}
+
 TEST(Summary, AsJsonOnOneLine) {
   CassetteCounts row = counts(1, 2, 3, 4, 5);
   row.relayed = 6;

@@ -1,6 +1,6 @@
 // Which files are taken for bundles of certificates. What the environment and the arguments choose is noted
 // once in the life of a process: tests about that ask in a child of their own.
-#include "preload/hooks/bundles.h"
+#include "preload/hooks/files/bundles.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>

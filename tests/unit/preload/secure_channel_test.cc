@@ -39,7 +39,7 @@ class SecureChannelTest : public TlsTest, public ::testing::WithParamInterface<i
     ASSERT_NE(mkdtemp(folder.data()), nullptr);
     support.api = cassette_tls_start(kTlsVersion, nullptr);
     std::string problem;
-    EXPECT_TRUE(support.api->begin(folder + "/authority", &problem)) << problem;
+    EXPECT_TRUE(support.api->begin(folder + "/authority", nullptr, &problem)) << problem;
     std::filesystem::remove_all(folder);
   }
 

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "preload/hooks/bundles.h"
+#include "preload/hooks/files/bundles.h"
 
 namespace cassette {
 namespace {

@@ -1,5 +1,5 @@
 // See fork.h.
-#include "preload/hooks/fork.h"
+#include "preload/hooks/processes/fork.h"
 
 #include <linux/sched.h>
 #include <sched.h>
@@ -11,7 +11,8 @@
 #include <cstddef>
 
 #include "preload/hooks/library.h"
-#include "preload/hooks/threads.h"
+#include "preload/hooks/processes/rights.h"
+#include "preload/hooks/processes/threads.h"
 
 namespace cassette {
 
@@ -42,6 +43,7 @@ int clone_hook(Clone next, int (*function)(void*), void* stack, int flags, void*
   if (!makes_process(static_cast<unsigned>(flags)) || function == nullptr || stack == nullptr)
     return next(function, stack, flags, argument, parent_id, tls, child_id);
   Begin begin{function, argument, (flags & CLONE_FILES) != 0};
+  about_to_enter_namespaces(static_cast<unsigned>(flags));
   before_process();
   const int child = next(begin_process, stack, flags, &begin, parent_id, tls, child_id);
   after_process_in_parent();
@@ -90,6 +92,7 @@ bool fork_by_number(long number, const long (&arguments)[6], long* result) {
       return false;
   }
   if (!makes_process(flags) || stack != 0) return false;
+  about_to_enter_namespaces(flags);
   before_process();
   *result = real().syscall(number, arguments[0], arguments[1], arguments[2], arguments[3],
                            arguments[4], arguments[5]);

@@ -1,22 +1,12 @@
 // See resolver.h. resolver(3), rcmd(3), rexec(3).
-#include "preload/hooks/resolver.h"
+#include "preload/hooks/names/resolver.h"
 
 #include <dlfcn.h>
 #include <gnu/libc-version.h>
-#include <resolv.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-
-#undef res_query
-#undef res_search
-#undef res_querydomain
-#undef res_send
-#undef res_nquery
-#undef res_nsearch
-#undef res_nquerydomain
-#undef res_nsend
 
 #include "preload/hooks/library.h"
 
@@ -96,8 +86,8 @@ int no_server() {
   return -1;
 }
 
-int no_server(res_state state) {
-  if (state != nullptr) state->res_h_errno = TRY_AGAIN;
+int no_server(struct __res_state* state) {
+  if (state != nullptr) set_resolver_error(state, TRY_AGAIN);
   return no_server();
 }
 
@@ -176,26 +166,26 @@ int res_send(const unsigned char* message, int size, unsigned char* answer, int 
   return pass(REAL(res_send), message, size, answer, room);
 }
 
-int res_nquery(res_state state, const char* name, int kind, int type, unsigned char* answer,
-               int size) {
+int res_nquery(struct __res_state* state, const char* name, int kind, int type,
+               unsigned char* answer, int size) {
   if (is_refused(name)) return no_server(state);
   return pass(REAL(res_nquery), state, name, kind, type, answer, size);
 }
 
-int res_nsearch(res_state state, const char* name, int kind, int type, unsigned char* answer,
-                int size) {
+int res_nsearch(struct __res_state* state, const char* name, int kind, int type,
+                unsigned char* answer, int size) {
   if (is_refused(name)) return no_server(state);
   return pass(REAL(res_nsearch), state, name, kind, type, answer, size);
 }
 
-int res_nquerydomain(res_state state, const char* name, const char* domain, int kind, int type,
-                     unsigned char* answer, int size) {
+int res_nquerydomain(struct __res_state* state, const char* name, const char* domain, int kind,
+                     int type, unsigned char* answer, int size) {
   if (is_refused(name, domain)) return no_server(state);
   return pass(REAL(res_nquerydomain), state, name, domain, kind, type, answer, size);
 }
 
-int res_nsend(res_state state, const unsigned char* message, int size, unsigned char* answer,
-              int room) {
+int res_nsend(struct __res_state* state, const unsigned char* message, int size,
+              unsigned char* answer, int room) {
   if (is_refused(message, size)) return -1;
   return pass(REAL(res_nsend), state, message, size, answer, room);
 }
@@ -219,23 +209,23 @@ int __res_send(const unsigned char* message, int size, unsigned char* answer, in
   return res_send(message, size, answer, room);
 }
 
-int __res_nquery(res_state state, const char* name, int kind, int type, unsigned char* answer,
-                 int size) {
+int __res_nquery(struct __res_state* state, const char* name, int kind, int type,
+                 unsigned char* answer, int size) {
   return res_nquery(state, name, kind, type, answer, size);
 }
 
-int __res_nsearch(res_state state, const char* name, int kind, int type, unsigned char* answer,
-                  int size) {
+int __res_nsearch(struct __res_state* state, const char* name, int kind, int type,
+                  unsigned char* answer, int size) {
   return res_nsearch(state, name, kind, type, answer, size);
 }
 
-int __res_nquerydomain(res_state state, const char* name, const char* domain, int kind, int type,
-                       unsigned char* answer, int size) {
+int __res_nquerydomain(struct __res_state* state, const char* name, const char* domain, int kind,
+                       int type, unsigned char* answer, int size) {
   return res_nquerydomain(state, name, domain, kind, type, answer, size);
 }
 
-int __res_nsend(res_state state, const unsigned char* message, int size, unsigned char* answer,
-                int room) {
+int __res_nsend(struct __res_state* state, const unsigned char* message, int size,
+                unsigned char* answer, int room) {
   return res_nsend(state, message, size, answer, room);
 }
 

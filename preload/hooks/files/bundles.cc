@@ -1,5 +1,5 @@
 // See bundles.h.
-#include "preload/hooks/bundles.h"
+#include "preload/hooks/files/bundles.h"
 
 #include <cctype>
 #include <cstdint>

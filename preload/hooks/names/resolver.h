@@ -5,7 +5,12 @@
 
 #include <cstdint>
 
+struct __res_state;
+
 namespace cassette {
+
+/// What res_nquery(3) leaves in its state, beside h_errno.
+void set_resolver_error(struct __res_state* state, int error);
 
 /// Around a call of the real resolver, for a name that may be asked for: its own datagrams pass. Before glibc 2.34 they meet the
 /// hooks (libresolv). A jump out of the call leaves the mark behind, which then counts for nothing: the stack is not deeper

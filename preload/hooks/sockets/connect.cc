@@ -11,16 +11,17 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
-#include "preload/hooks/datagrams.h"
+#include "preload/hooks/connecting.h"
+#include "preload/hooks/sockets/datagrams.h"
 #include "preload/hooks/library.h"
 #include "preload/hooks/message.h"
-#include "preload/hooks/passed_connection.h"
+#include "preload/hooks/sockets/passed_connection.h"
 
 namespace cassette {
 
-thread_local int connecting_fd = -1;
-thread_local bool connecting_replaced;
+thread_local Connecting connecting{-1, false, 0, 0};
 
 namespace {
 
@@ -110,20 +111,17 @@ int carry_out(ConnectStep step, ConnectPlan& plan, const EngineApi& api, decltyp
     errno = plan.error;
     return plan.result;
   }
+  const Connecting outer = connecting;
+  connecting = {fd, false, 0, 0};
   const bool resolved = plan.length != 0 || resolve(plan);
-  connecting_fd = fd;  // stays so when a handler jumps out of this, and means nothing then
-  connecting_replaced = false;
   int result =
       resolved ? next(fd, reinterpret_cast<const sockaddr*>(&plan.address), plan.length) : -1;
-  connecting_fd = -1;
-  struct stat status {};
-  const int failure = errno;
-  if (connecting_replaced && fstat(fd, &status) == 0) {
-    plan.device = status.st_dev;
-    plan.inode = status.st_ino;
-  }
-  errno = failure;
+  const Connecting inner = std::exchange(connecting, outer);
   if (step == ConnectStep::kConnect) return result;
+  if (inner.replaced) {
+    plan.device = inner.device;
+    plan.inode = inner.inode;
+  }
   const int error = errno;
   EngineCall call = enter_engine();
   result = api.connected(fd, &plan, result, error);
@@ -185,6 +183,17 @@ bool refuses_zero_copy(int fd) {
 }
 
 }  // namespace
+
+void note_replaced(int fd) {
+  struct stat now {};
+  const int saved = errno;
+  if (fd != connecting.fd) return;
+  connecting.replaced = fstat(fd, &now) == 0;
+  connecting.device = now.st_dev;
+  connecting.inode = now.st_ino;
+  errno = saved;
+}
+
 }  // namespace cassette
 
 using namespace cassette;

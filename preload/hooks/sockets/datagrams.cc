@@ -1,12 +1,12 @@
 // See datagrams.h.
-#include "preload/hooks/datagrams.h"
+#include "preload/hooks/sockets/datagrams.h"
 
 #include <netinet/in.h>
 
 #include <cerrno>
 
 #include "preload/hooks/library.h"
-#include "preload/hooks/resolver.h"
+#include "preload/hooks/names/resolver.h"
 
 namespace cassette {
 

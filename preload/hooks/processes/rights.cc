@@ -1,30 +1,38 @@
-// Hooks of changing the user (apt's methods, servers): the session belongs to who began it, and the files of its
-// directory can be opened by nobody else. So what will be needed is opened before. A process that has not the rights
-// of another user to give up pays nothing.
+// Hooks of changing the user (apt's methods, servers) and the root directory: see rights.h. A process that has not the rights of another
+// user to give up pays nothing.
+#include "preload/hooks/processes/rights.h"
+
+#include <sched.h>
+#include <sys/fsuid.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "preload/hooks/processes/inherited.h"
 #include "preload/hooks/library.h"
 
 namespace cassette {
-namespace {
 
-constexpr uid_t kSame = static_cast<uid_t>(-1);
-
-void about_to_become(uid_t user) {
-  if (user == kSame || inside_engine || !library_active() || user == geteuid() || !is_own_process())
-    return;
+void keep_rights() {
+  if (inside_engine || !library_active() || !is_own_process()) return;
   int saved = errno;
   if (const EngineApi* api = engine()) {
     EngineCall call = enter_engine();
+    keep_library();
     api->keep_rights();
     exit_engine(call);
   }
   errno = saved;
 }
 
-}  // namespace
+void about_to_become(uid_t user) {
+  if (user != static_cast<uid_t>(-1) && user != geteuid()) keep_rights();
+}
+
+void about_to_enter_namespaces(unsigned long flags) {
+  if ((flags & (CLONE_NEWNS | CLONE_NEWUSER)) != 0) keep_rights();
+}
+
 }  // namespace cassette
 
 using namespace cassette;
@@ -50,6 +58,16 @@ int setreuid(uid_t user, uid_t effective) noexcept {
 int setresuid(uid_t user, uid_t effective, uid_t saved) noexcept {
   about_to_become(effective);
   return real().setresuid(user, effective, saved);
+}
+
+int setfsuid(uid_t user) noexcept {
+  about_to_become(user);
+  return real().setfsuid(user);
+}
+
+int chroot(const char* path) noexcept {
+  keep_rights();
+  return real().chroot(path);
 }
 
 }  // extern "C"

@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "preload/hooks/library.h"
-#include "preload/hooks/resolver.h"
+#include "preload/hooks/names/resolver.h"
 
 namespace cassette {
 namespace {

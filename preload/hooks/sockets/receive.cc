@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "preload/hooks/library.h"
-#include "preload/hooks/passed_connection.h"
+#include "preload/hooks/sockets/passed_connection.h"
 
 namespace cassette {
 namespace {
@@ -58,6 +59,36 @@ ssize_t receive_differently(int fd, msghdr* message, int flags) {
   return got;
 }
 
+/// TCP names no sender of bytes; a pair names its other end, which is called as pair_name.h has it.
+class Sender {
+ public:
+  Sender(int fd, sockaddr* address, socklen_t* length) : address_(address), length_(length) {
+    if (__builtin_expect(address == nullptr || length == nullptr, 1)) return;
+    room_ = *length;
+    is_ours_ = !inside_engine && is_connection(descriptors.owner(fd));
+  }
+  /// Where the kernel may write.
+  sockaddr* space() const { return is_ours_ ? nullptr : address_; }
+  ssize_t told(ssize_t result) const {
+    if (__builtin_expect(room_ > 0 && result >= 0, 0) && (is_ours_ || is_pair())) *length_ = 0;
+    return result;
+  }
+
+ private:
+  bool is_pair() const {
+    constexpr std::size_t kName = offsetof(sockaddr_un, sun_path) + 1;
+    if (room_ <= kName || *length_ <= kName + kPairPrefixSize || address_->sa_family != AF_UNIX)
+      return false;
+    const char* name = reinterpret_cast<const char*>(address_) + kName;
+    return name[-1] == '\0' && std::memcmp(name, kPairPrefix, std::min(kPairPrefixSize, room_ - kName)) == 0;
+  }
+
+  sockaddr* address_;
+  socklen_t* length_;
+  socklen_t room_ = 0;
+  bool is_ours_ = false;
+};
+
 }  // namespace
 }  // namespace cassette
 
@@ -78,19 +109,28 @@ ssize_t __recv_chk(int fd, void* buffer, size_t size, size_t room, int flags) {
 
 ssize_t recvfrom(int fd, void* buffer, size_t size, int flags, sockaddr* address,
                  socklen_t* length) {
-  return differs(fd, flags) ? receive_differently(fd, size, flags)
-                            : real().recvfrom(fd, buffer, size, flags, address, length);
+  if (differs(fd, flags)) return receive_differently(fd, size, flags);
+  const Sender sender(fd, address, length);
+  return sender.told(real().recvfrom(fd, buffer, size, flags, sender.space(), length));
 }
 
 ssize_t __recvfrom_chk(int fd, void* buffer, size_t size, size_t room, int flags, sockaddr* address,
                        socklen_t* length) {
-  return differs(fd, flags) ? receive_differently(fd, size, flags)
-                            : real().__recvfrom_chk(fd, buffer, size, room, flags, address, length);
+  if (differs(fd, flags)) return receive_differently(fd, size, flags);
+  const Sender sender(fd, address, length);
+  return sender.told(
+      real().__recvfrom_chk(fd, buffer, size, room, flags, sender.space(), length));
 }
 
 ssize_t recvmsg(int fd, msghdr* message, int flags) {
-  return differs(fd, flags) && message != nullptr ? receive_differently(fd, message, flags)
-                                                  : real().recvmsg(fd, message, flags);
+  if (message == nullptr) return real().recvmsg(fd, message, flags);
+  if (differs(fd, flags)) return receive_differently(fd, message, flags);
+  const Sender sender(fd, static_cast<sockaddr*>(message->msg_name), &message->msg_namelen);
+  void* name = message->msg_name;
+  message->msg_name = sender.space();
+  const ssize_t got = sender.told(real().recvmsg(fd, message, flags));
+  message->msg_name = name;
+  return got;
 }
 
 int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {

@@ -1,5 +1,5 @@
 // See passed_connection.h. tcp(7), ip(7), unix(7), netdevice(7).
-#include "preload/hooks/passed_connection.h"
+#include "preload/hooks/sockets/passed_connection.h"
 
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>

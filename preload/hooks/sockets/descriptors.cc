@@ -1,5 +1,5 @@
 // See descriptors.h.
-#include "preload/hooks/descriptors.h"
+#include "preload/hooks/sockets/descriptors.h"
 
 #include <sched.h>
 #include <sys/mman.h>

@@ -9,7 +9,7 @@
 #include <cstdarg>
 
 #include "preload/hooks/library.h"
-#include "preload/hooks/shutting_in.h"
+#include "preload/hooks/processes/shutting_in.h"
 
 static_assert(sizeof(rlimit) == sizeof(rlimit64));  // 64-bit machines
 

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "preload/hooks/bundles.h"
+#include "preload/hooks/files/bundles.h"
 #include "preload/hooks/library.h"
 
 namespace cassette {

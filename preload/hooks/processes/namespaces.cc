@@ -6,7 +6,8 @@
 #include <cerrno>
 
 #include "preload/hooks/library.h"
-#include "preload/hooks/threads.h"
+#include "preload/hooks/processes/rights.h"
+#include "preload/hooks/processes/threads.h"
 
 namespace cassette {
 
@@ -45,10 +46,12 @@ using namespace cassette;
 extern "C" {
 
 int unshare(int flags) noexcept {
+  about_to_enter_namespaces(static_cast<unsigned>(flags));
   return without_thread((flags & kWantOneThread) != 0, [&] { return real().unshare(flags); });
 }
 
 int setns(int fd, int kind) noexcept {
+  about_to_enter_namespaces(kind == 0 ? CLONE_NEWNS : static_cast<unsigned>(kind));
   return without_thread(true, [&] { return real().setns(fd, kind); });
 }
 

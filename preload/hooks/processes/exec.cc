@@ -2,24 +2,29 @@
 // that a program can do in the child of a vfork() is allowed here, and no more is done.
 #include <alloca.h>
 #include <fcntl.h>
+#include <paths.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdarg>
 
-#include "preload/hooks/children.h"
+#include "preload/hooks/processes/children.h"
 #include "preload/hooks/library.h"
 
 namespace cassette {
 namespace {
 
-/// Makes `environment` the one that the program gets, in memory of the caller's: a macro, because of that.
-#define GO_ALONG(environment)                                                      \
-  if (const ChildSpace space = child_space(environment); space.pointers != 0) {    \
-    auto** pointers = static_cast<char**>(alloca(space.pointers * sizeof(char*))); \
-    auto* text = static_cast<char*>(alloca(space.text));                           \
-    environment = child_environment(environment, pointers, text);                  \
+/// Looks at the program, and makes `environment` the one that it gets, in memory of the caller's: a macro, because of
+/// that. `refusal`: what the hook answers where the program is not to be started.
+#define GO_ALONG(look, environment, refusal)                                           \
+  const Start start = look;                                                            \
+  if (start.refused) return refusal;                                                   \
+  if (const ChildSpace space = child_space(environment, start); space.pointers != 0) { \
+    auto** pointers = static_cast<char**>(alloca(space.pointers * sizeof(char*)));     \
+    auto* text = static_cast<char*>(alloca(space.text));                               \
+    environment = child_environment(environment, start, space, pointers, text);        \
   }
 
 /// The arguments of execl(3) and its kind up to the nullptr, `list` behind the first one.
@@ -43,8 +48,7 @@ using namespace cassette;
 extern "C" {
 
 int execve(const char* path, char* const* arguments, char* const* environment) noexcept {
-  note_program(path);
-  GO_ALONG(environment)
+  GO_ALONG(look_at_program(path, environment), environment, -1)
   return real().execve(path, arguments, environment);
 }
 
@@ -53,8 +57,7 @@ int execv(const char* path, char* const* arguments) noexcept {
 }
 
 int execvpe(const char* name, char* const* arguments, char* const* environment) noexcept {
-  note_program_name(name);
-  GO_ALONG(environment)
+  GO_ALONG(look_at_name(name, environment), environment, -1)
   return real().execvpe(name, arguments, environment);
 }
 
@@ -80,42 +83,45 @@ int execle(const char* path, const char* first, ...) noexcept { EXECL(execve, pa
 int execlp(const char* name, const char* first, ...) noexcept { EXECL(execvpe, name, false); }
 
 int fexecve(int fd, char* const* arguments, char* const* environment) noexcept {
-  note_program_file(fd);
-  GO_ALONG(environment)
+  GO_ALONG(look_at_file(fd, environment), environment, -1)
   return real().fexecve(fd, arguments, environment);
 }
 
 int execveat(int directory, const char* path, char* const* arguments, char* const* environment,
              int flags) noexcept {
   // Relative to another directory it is not looked at.
-  if (directory == AT_FDCWD) note_program(path);
-  GO_ALONG(environment)
+  const char* known = directory == AT_FDCWD ? path : nullptr;
+  GO_ALONG(look_at_program(known, environment), environment, -1)
   return real().execveat(directory, path, arguments, environment, flags);
 }
 
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
                 const posix_spawnattr_t* attributes, char* const* arguments,
                 char* const* environment) {
-  note_program(path);
-  GO_ALONG(environment)
+  GO_ALONG(look_at_program(path, environment), environment, EACCES)
   return real().posix_spawn(pid, path, actions, attributes, arguments, environment);
 }
 
 int posix_spawnp(pid_t* pid, const char* name, const posix_spawn_file_actions_t* actions,
                  const posix_spawnattr_t* attributes, char* const* arguments,
                  char* const* environment) {
-  note_program_name(name);
-  GO_ALONG(environment)
+  GO_ALONG(look_at_name(name, environment), environment, EACCES)
   return real().posix_spawnp(pid, name, actions, attributes, arguments, environment);
 }
 
 int system(const char* command) {
-  if (command != nullptr) restore_environment();
+  if (command != nullptr) {
+    const Start start = look_at_program(_PATH_BSHELL, environ);
+    if (start.refused) return -1;
+    restore_environment(start);
+  }
   return real().system(command);
 }
 
 FILE* popen(const char* command, const char* mode) {
-  restore_environment();
+  const Start start = look_at_program(_PATH_BSHELL, environ);
+  if (start.refused) return nullptr;
+  restore_environment(start);
   return real().popen(command, mode);
 }
 

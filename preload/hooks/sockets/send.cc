@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <climits>
 
-#include "preload/hooks/datagrams.h"
+#include "preload/hooks/sockets/datagrams.h"
 #include "preload/hooks/library.h"
 
 namespace cassette {

@@ -5,8 +5,9 @@
 #include <climits>
 #include <cstdarg>
 
+#include "preload/hooks/connecting.h"
 #include "preload/hooks/library.h"
-#include "preload/hooks/threads.h"
+#include "preload/hooks/processes/threads.h"
 
 namespace cassette {
 namespace {
@@ -130,9 +131,9 @@ int dup2(int from, int to) noexcept {
   }
   Change change(to);
   int result = real().dup2(from, to);
-  if (result >= 0 && to == connecting_fd) connecting_replaced = true;
   change.end();
   if (result >= 0) follow(from, to);
+  if (__builtin_expect(result >= 0 && to == connecting.fd, 0)) note_replaced(to);
   return result;
 }
 
@@ -145,9 +146,9 @@ int dup3(int from, int to, int flags) noexcept {
   }
   Change change(to);
   int result = real().dup3(from, to, flags);
-  if (result >= 0 && to == connecting_fd) connecting_replaced = true;
   change.end();
   if (result >= 0) follow(from, to);
+  if (__builtin_expect(result >= 0 && to == connecting.fd, 0)) note_replaced(to);
   return result;
 }
 

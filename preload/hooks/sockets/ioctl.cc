@@ -7,7 +7,7 @@
 #include <cstdarg>
 
 #include "preload/hooks/library.h"
-#include "preload/hooks/passed_connection.h"
+#include "preload/hooks/sockets/passed_connection.h"
 
 namespace cassette {
 namespace {
