@@ -2,7 +2,7 @@
 //
 //   scarce HOW NUMBER ADDRESS PORT [PATH...]
 //     as, data, nofile   no more than so many KB of address space or data, or so many descriptors (setrlimit(2))
-//     nproc              another user who may have no further process or thread
+//     nproc              no further process or thread (not for the superuser)
 //     deny               system calls fail with that errno: clone, eventfd2, epoll_create1 (seccomp(2))
 //     none               nothing
 // And then it executes itself with `none`, so that nothing can be got ready before; but for nproc, with which that fails.
@@ -101,9 +101,7 @@ int main(int argc, char** argv) {
   if (strcmp(argv[1], "nofile") == 0) limit(RLIMIT_NOFILE, number);
   if (strcmp(argv[1], "nproc") == 0) {
     const struct rlimit nothing = {0, 0};
-    if (past_libc(SYS_setgid, 65534, 0, 0, 0) != 0 || past_libc(SYS_setuid, 65534, 0, 0, 0) != 0 ||
-        past_libc(SYS_prlimit64, 0, RLIMIT_NPROC, (long)&nothing, 0) != 0)
-      return 3;
+    if (past_libc(SYS_prlimit64, 0, RLIMIT_NPROC, (long)&nothing, 0) != 0) return 3;
   }
   if (strcmp(argv[1], "deny") == 0) deny((int)number);
   if (strcmp(argv[1], "none") != 0 && strcmp(argv[1], "nproc") != 0) {
