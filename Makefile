@@ -88,7 +88,7 @@ C_FLAGS = $(INCLUDES) -D_GNU_SOURCE $(COMMON_FLAGS) $(CFLAGS) $(CPPFLAGS)
 # Fortification would replace the functions that they define by inline ones of the same name.
 HOOKS_FLAGS := -fno-exceptions -fno-rtti -fno-threadsafe-statics -ftls-model=initial-exec -U_FORTIFY_SOURCE
 # What no byte passes by is small rather than fast: the library is mapped into every process.
-COLD_HOOKS := preload/hooks/names/% preload/hooks/processes/% preload/hooks/library.cc preload/hooks/real.cc
+COLD_HOOKS := preload/hooks/names/% preload/hooks/processes/% preload/hooks/library.cc preload/hooks/load_engine.cc preload/hooks/real.cc
 # The programs under test are plain C as users write it: no hardening, hardly optimised.
 PROGRAM_FLAGS := -I. -D_GNU_SOURCE -Wall -O1 -g -pthread
 

@@ -3,17 +3,14 @@
 #include "preload/engine/interpose.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <exception>
 #include <optional>
 
 #include "preload/engine/connection/connect.h"
 #include "preload/engine/connection/names.h"
+#include "preload/engine/connection/options.h"
 #include "preload/engine/engine.h"
 #include "preload/engine/program_api.h"
 #include "preload/engine/trust/bundles.h"
@@ -209,92 +206,18 @@ int interpose_getsockname(std::uintptr_t owner, int fd, sockaddr* address, sockl
   return 0;
 }
 
-/// The options of the protocols are kept by the original socket, which knows them, and so are those of the
-/// socket that a pair makes nothing of: what was set before connect is read back. The rest is the program's
-/// end's, where the kernel acts on it (SO_RCVTIMEO, for one).
-bool is_of_the_original(int level, int name) {
-  if (level != SOL_SOCKET) return true;
-  switch (name) {
-    case SO_BROADCAST:
-    case SO_DOMAIN:
-    case SO_DONTROUTE:
-    case SO_KEEPALIVE:
-    case SO_LINGER:
-    case SO_PASSCRED:
-    case SO_PEERCRED:
-    case SO_PEERGROUPS:
-    case SO_PEERSEC:
-    case SO_PRIORITY:
-    case SO_PROTOCOL:
-    case SO_RCVBUF:
-    case SO_REUSEADDR:
-    case SO_REUSEPORT:
-    case SO_SNDBUF:
-      return true;
-    default:
-      return false;
-  }
-}
-
-/// Bytes, of a connection to nobody: its original is not connected, and would know nothing, or the least. As of loopback, or of
-/// Ethernet with timestamps.
-std::optional<int> size_of_path(const Connection& connection, int level, int name) {
-  if (connection.upstream() >= Connection::Upstream::kConnected) return std::nullopt;
-  const bool near = connection.peer().is_loopback();
-  if (level == IPPROTO_IP && name == IP_MTU) return near ? 65535 : 1500;
-  if (level == IPPROTO_IPV6 && name == IPV6_MTU) return near ? 65536 : 1500;
-  if (level == IPPROTO_TCP && name == TCP_MAXSEG) return near ? 32741 : 1448;
-  return std::nullopt;
-}
-
-int tell(int number, void* value, socklen_t* length) {
-  *length = std::min<socklen_t>(*length, sizeof number);
-  std::memcpy(value, &number, *length);
-  return 0;
-}
-
 int interpose_getsockopt(std::uintptr_t owner, int fd, int level, int name, void* value,
                          socklen_t* length) {
   Found connection(owner, fd);
-  if (!connection) return kPassThrough;
-  if (level == SOL_SOCKET && name == SO_ERROR && value != nullptr && length != nullptr &&
-      *length >= sizeof(int)) {
-    int error = connection->take_error();
-    if (error == 0) return kPassThrough;
-    // The kernel has its own idea of what went wrong (ECONNRESET): taken, and forgotten.
-    ::getsockopt(fd, level, name, value, length);
-    *static_cast<int*>(value) = error;
-    return 0;
-  }
-  if (!is_of_the_original(level, name)) return kPassThrough;
-  if (value == nullptr || length == nullptr) return kPassThrough;
-  if (std::optional<int> size = size_of_path(*connection, level, name))
-    return tell(*size, value, length);
-  if (connection->original() < 0) {
-    return connection->kept_options().get(level, name, value, length) ? 0 : kPassThrough;
-  }
-  int result = ::getsockopt(connection->original(), level, name, value, length);
-  if (result == 0 && level == IPPROTO_TCP && name == TCP_INFO && *length > 0) {
-    static_cast<unsigned char*>(value)[0] = TCP_ESTABLISHED;  // tcpi_state
-  }
-  return result;
+  return connection ? get_option(*connection, fd, level, name, value, length) : kPassThrough;
 }
 
 int interpose_setsockopt(std::uintptr_t owner, int fd, int level, int name, const void* value,
                          socklen_t length) {
-  Found connection(owner, fd);
-  if (!connection || !is_of_the_original(level, name)) return kPassThrough;
-  if (connection->original() < 0) {
-    return connection->kept_options().set(connection->peer().family(), level, name, value, length);
-  }
-  int result = ::setsockopt(connection->original(), level, name, value, length);
-  const bool both = level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
-  if (!both || result != 0) return result;
-  // The pair has a ballast that fills it, until the connection stands.
-  if (connection->upstream() == Connection::Upstream::kConnecting) return result;
-  if (!connection->server_connected()) return kPassThrough;
-  connection->fit_buffers(fd);
-  return result;
+  return guarded([&] {
+    Found connection(owner, fd);
+    return connection ? set_option(*connection, fd, level, name, value, length) : kPassThrough;
+  });
 }
 
 /// The names' functions answer in codes of their own: no memory is a failure of the resolver.

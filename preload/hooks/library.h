@@ -10,9 +10,9 @@
 #include <cstddef>
 
 #include "preload/engine_api.h"
-#include "preload/hooks/sockets/descriptors.h"
 #include "preload/hooks/real.h"
 #include "preload/hooks/signals.h"
+#include "preload/hooks/sockets/descriptors.h"
 
 namespace cassette {
 
@@ -44,10 +44,13 @@ void note_exit_status(int status);
 
 /// The main thread ends, and leaves the others.
 void main_thread_ends();
+bool has_main_thread_ended();
 
 /// Whether this process may write the table. A child of vfork() shares our memory, not our
 /// descriptors: it may close all it wants, and changes nothing here.
 bool owns_table();
+/// From now on it may.
+void own_table();
 
 /// False in the child of a vfork(), and wherever else a process has our memory and is not ours.
 bool is_own_process();
