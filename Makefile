@@ -265,7 +265,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 FUZZERS := $(wildcard tests/fuzz/*_fuzzer.cc)
 FUZZED := $(PARSER) $(wildcard $(addprefix store/,formats/*.cc image/*.cc match/*.cc redaction/*.cc settings/*.cc)) \
-  $(addprefix store/,cassette.cc content_coding.cc files.cc log.cc uri.cc journal/journal.cc session/cursors.cc)
+  $(addprefix store/,cassette.cc content_coding.cc files.cc inherited_files.cc log.cc standard_error.cc uri.cc journal/journal.cc session/cursors.cc)
 FUZZ_PRODUCTS := $(FUZZERS:tests/fuzz/%_fuzzer.cc=$(BUILD)/fuzz/%)
 FUZZ_FLAGS := -std=c++20 -O1 -g1 -Wall -Wextra -Werror -pthread -fno-omit-frame-pointer \
   -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-ignorelist=tests/fuzz/third_party.txt
