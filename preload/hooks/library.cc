@@ -126,7 +126,7 @@ void begin_messages() {
 void start() {
   int saved = errno;
   start_user = geteuid();
-  use_standard_error(StandardError::now());
+  begin_messages_of_process();
   process_begins();
   pthread_atfork(nullptr, nullptr, process_begins);
   // exit(3) tells its status to nobody else. Registered before main(), hence called behind the destructors of all

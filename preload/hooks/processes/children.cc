@@ -193,7 +193,7 @@ void refuse(const char* path) {
                            : "for user %u, below its root directory, there is no %s",
                   geteuid(), missing);
   }
-  message(path, " is not started, since it would reach the network: ", reason);
+  message_of_program(path, " is not started, since it would reach the network: ", reason);
   char line[kLongestLine + sizeof reason];
   std::snprintf(line, sizeof line, "%.*s\t%s\t%s\n", static_cast<int>(kLongestPath), path, reason,
                 kNotStarted);
@@ -224,7 +224,7 @@ Start decide(const char* path, bool starts, char* const* environment) {
       std::size_t length = std::strlen(reason);
       std::snprintf(reason + length, sizeof reason - length,
                     ": what it does is neither recorded nor replayed");
-      message(path, " ", reason);
+      message_of_program(path, " ", reason);
     }
   }
   start.goes_along =
