@@ -61,6 +61,9 @@ void process_begins();
 /// The engine, if it is loaded.
 const EngineApi* loaded_engine();
 
+/// freeaddrinfo(3) for what real() has as getaddrinfo() gave; once there is an engine.
+void free_addresses(addrinfo* list);
+
 /// Before the program shuts itself in (chroot, seccomp, limits): loads the engine, and has it open and begin what cannot be
 /// had later. `filtered` as in engine_api.h. Keeps errno.
 void get_ready(bool filtered = false);

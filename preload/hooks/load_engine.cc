@@ -203,6 +203,8 @@ const EngineApi* engine() {
   return api;
 }
 
+void free_addresses(addrinfo* list) { host.free_addresses(list); }
+
 const EngineApi* loaded_engine() { return engine_api.load(std::memory_order_acquire); }
 
 }  // namespace cassette

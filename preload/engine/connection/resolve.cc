@@ -102,7 +102,11 @@ int answer_with(const std::string& numeric, const char* canonical, const char* s
   ours.ai_flags = (ours.ai_flags | AI_NUMERICHOST) & ~AI_ADDRCONFIG;
   int status = engine().real.getaddrinfo(numeric.c_str(), service, &ours, result);
   if (status == 0 && (ours.ai_flags & AI_CANONNAME) != 0 && *result != nullptr) {
-    std::free((*result)->ai_canonname);  // as freeaddrinfo() does
+    // As freeaddrinfo() does. A library that stands for libc's (proxychains) has it in one block with the rest.
+    constexpr std::ptrdiff_t kBlock = 1024;
+    const char* before = (*result)->ai_canonname;
+    const std::ptrdiff_t distance = before - reinterpret_cast<const char*>(*result);
+    if (distance < 0 || distance >= kBlock) std::free((*result)->ai_canonname);
     (*result)->ai_canonname = strdup(canonical);
   }
   return status;

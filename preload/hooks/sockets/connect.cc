@@ -62,7 +62,7 @@ bool resolve(ConnectPlan& plan) {
   }
   std::memcpy(&plan.address, list->ai_addr, list->ai_addrlen);
   plan.length = list->ai_addrlen;
-  freeaddrinfo(list);
+  free_addresses(list);
   // The port is at the same place for IPv4 and IPv6.
   reinterpret_cast<sockaddr_in&>(plan.address).sin_port =
       reinterpret_cast<const sockaddr_in&>(plan.peer).sin_port;
