@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <cstdarg>
 
-#include "preload/hooks/processes/fork.h"
 #include "preload/hooks/library.h"
+#include "preload/hooks/processes/fork.h"
 #include "preload/hooks/processes/rights.h"
 #include "preload/hooks/processes/shutting_in.h"
 

@@ -89,7 +89,8 @@ Bundle bundle_at(const char* path) {
   const std::size_t length = std::strlen(path);
   if ((chosen_lengths >> (length % 64) & 1) != 0) {
     for (int i = 0; i < chosen_count; ++i) {
-      if (is(chosen[i], path)) return is(path, kAuthorityFile) ? Bundle::kAuthority : Bundle::kChosen;
+      if (is(chosen[i], path))
+        return is(path, kAuthorityFile) ? Bundle::kAuthority : Bundle::kChosen;
     }
   }
   // All the usual names end so: most files are done with here.

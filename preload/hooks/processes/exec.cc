@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <cstdarg>
 
-#include "preload/hooks/processes/children.h"
 #include "preload/hooks/library.h"
+#include "preload/hooks/processes/children.h"
 
 namespace cassette {
 namespace {

@@ -8,8 +8,8 @@
 
 #include <cerrno>
 
-#include "preload/hooks/processes/inherited.h"
 #include "preload/hooks/library.h"
+#include "preload/hooks/processes/inherited.h"
 
 namespace cassette {
 

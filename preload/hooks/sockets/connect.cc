@@ -14,9 +14,9 @@
 #include <utility>
 
 #include "preload/hooks/connecting.h"
-#include "preload/hooks/sockets/datagrams.h"
 #include "preload/hooks/library.h"
 #include "preload/hooks/message.h"
+#include "preload/hooks/sockets/datagrams.h"
 #include "preload/hooks/sockets/passed_connection.h"
 
 namespace cassette {

@@ -80,7 +80,8 @@ class Sender {
     if (room_ <= kName || *length_ <= kName + kPairPrefixSize || address_->sa_family != AF_UNIX)
       return false;
     const char* name = reinterpret_cast<const char*>(address_) + kName;
-    return name[-1] == '\0' && std::memcmp(name, kPairPrefix, std::min(kPairPrefixSize, room_ - kName)) == 0;
+    return name[-1] == '\0' &&
+           std::memcmp(name, kPairPrefix, std::min(kPairPrefixSize, room_ - kName)) == 0;
   }
 
   sockaddr* address_;
@@ -118,8 +119,7 @@ ssize_t __recvfrom_chk(int fd, void* buffer, size_t size, size_t room, int flags
                        socklen_t* length) {
   if (differs(fd, flags)) return receive_differently(fd, size, flags);
   const Sender sender(fd, address, length);
-  return sender.told(
-      real().__recvfrom_chk(fd, buffer, size, room, flags, sender.space(), length));
+  return sender.told(real().__recvfrom_chk(fd, buffer, size, room, flags, sender.space(), length));
 }
 
 ssize_t recvmsg(int fd, msghdr* message, int flags) {

@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <climits>
 
-#include "preload/hooks/sockets/datagrams.h"
 #include "preload/hooks/library.h"
+#include "preload/hooks/sockets/datagrams.h"
 
 namespace cassette {
 namespace {

@@ -1,9 +1,7 @@
 // Makes a request, then a child in the way that is asked for, which makes one more; then another one itself.
 //   new_processes WAY PORT        WAY: fork, _Fork, clone, clone-files, sys_fork, sys_clone, sys_clone3, clone-exec, _Fork-handler
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sched.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,40 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/programs/guest/asks.h"
+
 static int port;
 static int kept = -1;  // a connection that the parent has, and the child does not touch
 
-static int open_connection(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (connect(fd, (void*)&address, sizeof address) == 0) return fd;
-  printf("connect: %s\n", strerror(errno));
-  return -1;
-}
-
-// The body of the answer, which has a line.
-static void ask(const char* who, int fd) {
-  static const char request[] = "GET /turn HTTP/1.1\r\nHost: h\r\n\r\n";
-  char text[4096];
-  size_t size = 0;
-  ssize_t got;
-  alarm(10);
-  if (write(fd, request, sizeof request - 1) < 0) perror("write");
-  while ((got = read(fd, text + size, sizeof text - 1 - size)) > 0) {
-    text[size += got] = 0;
-    char* body = strstr(text, "\r\n\r\n");
-    if (body == NULL || strchr(body + 4, '\n') == NULL) continue;
-    printf("%s: %s", who, body + 4);
-    fflush(stdout);
-    alarm(0);
-    return;
-  }
-  printf("%s: no answer\n", who);
-}
-
 static int child(void* ignored) {
   (void)ignored;
-  int fd = open_connection();
+  int fd = open_connection(port);
   ask("child", fd);
   close(fd);
   return 7;
@@ -87,7 +59,7 @@ int main(int count, char** arguments) {
   if (count != 3) return 2;
   way = arguments[1];
   port = atoi(arguments[2]);
-  kept = open_connection();
+  kept = open_connection(port);
   ask("parent", kept);
   if (strcmp(way, "_Fork-handler") == 0) {
     signal(SIGUSR1, in_handler);
@@ -102,7 +74,7 @@ int main(int count, char** arguments) {
   }
   ask("parent", kept);
   // The service thread is still there for what does not fit.
-  int fd = open_connection();
+  int fd = open_connection(port);
   ask("parent", fd);
   return 0;
 }

@@ -19,6 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tests/programs/guest/past_libc.h"
+
 static int get(int port, const char* way) {
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -81,23 +83,6 @@ static void landlock(void) {
   close(rules);
 }
 
-// A system call that no hook sees.
-static long unseen(long number, long first, long second, long third, long fourth) {
-#if defined(__x86_64__)
-  register long d asm("r10") = fourth;
-  asm volatile("syscall" : "+a"(number) : "D"(first), "S"(second), "d"(third), "r"(d) : "rcx", "r11", "memory");
-  return number;
-#else
-  register long n asm("x8") = number;
-  register long a asm("x0") = first;
-  register long b asm("x1") = second;
-  register long c asm("x2") = third;
-  register long d asm("x3") = fourth;
-  asm volatile("svc 0" : "+r"(a) : "r"(n), "r"(b), "r"(c), "r"(d) : "memory");
-  return a;
-#endif
-}
-
 static void enter_root(void) {
   mkdir("empty", 0755);
   if (chroot("empty") != 0 || chdir("/") != 0) perror("chroot");
@@ -116,7 +101,7 @@ int main(int count, char** arguments) {
     limit(RLIMIT_NPROC, 0);
   } else if (strcmp(way, "unseen") == 0) {
     struct rlimit none = {0, 0};
-    if (unseen(SYS_setuid, 65534, 0, 0, 0) != 0 || unseen(SYS_prlimit64, 0, RLIMIT_NPROC, (long)&none, 0) != 0) perror("unseen");
+    if (past_libc(SYS_setuid, 65534, 0, 0, 0) != 0 || past_libc(SYS_prlimit64, 0, RLIMIT_NPROC, (long)&none, 0) != 0) perror("unseen");
   } else if (strcmp(way, "root") == 0) {
     enter_root();
   } else if (strcmp(way, "root-user-threads") == 0) {
