@@ -86,6 +86,8 @@ struct HostApi {
   bool (*begin_fork)();
   bool (*forks_outside_engine)();
   void (*end_fork)();
+  /// What an object is to call in place of _Fork(3) (hooks/processes/fork.h).
+  void* (*hook_of_fork)(void* object);
   /// The main thread has ended by pthread_exit(3); in this process, not in its parent.
   bool (*main_thread_ended)();
   /// A variable of the environment as it was when the process began (CASSETTE*, CI, HOME, XDG_STATE_HOME,

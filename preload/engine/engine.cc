@@ -12,6 +12,7 @@
 #include <exception>
 
 #include "preload/engine/clock.h"
+#include "preload/engine/entries.h"
 #include "preload/engine/interpose.h"
 #include "preload/engine/private_numbers.h"
 #include "preload/heap/heap.h"
@@ -214,6 +215,7 @@ extern "C" __attribute__((visibility("default"))) const cassette::EngineApi* cas
   // Never destroyed: threads of the program may be in it while the process ends.
   try {
     the_engine = new Engine(*host);
+    change_entries("_Fork", host->hook_of_fork);
   } catch (const std::exception&) {
     log(LogLevel::kError, std::string_view("the engine has no memory to begin with"));
     return nullptr;

@@ -15,6 +15,7 @@
 #include "preload/hooks/files/bundles.h"
 #include "preload/hooks/library.h"
 #include "preload/hooks/message.h"
+#include "preload/hooks/processes/fork.h"
 #include "preload/hooks/processes/inherited.h"
 #include "preload/hooks/start_environment.h"
 #include "store/standard_error.h"
@@ -70,6 +71,7 @@ HostApi host = {
     },
     [] { return forks_outside_engine; },
     [] { leave_engine(!forks_outside_engine); },
+    hook_of_fork,
     has_main_thread_ended,
     start_environment,
     put_variable,

@@ -72,7 +72,6 @@ sighandler_t ssignal(int number, sighandler_t handler) noexcept;
 sighandler_t sysv_signal(int number, sighandler_t handler) noexcept;
 sighandler_t __sysv_signal(int number, sighandler_t handler) noexcept;
 int gnutls_credentials_set(void* session, int type, void* credentials);
-pid_t _Fork() noexcept;
 int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...) noexcept;
 }
 

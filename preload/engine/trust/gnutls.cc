@@ -5,7 +5,7 @@
 #include <mutex>
 #include <vector>
 
-#include "preload/engine/trust/entries.h"
+#include "preload/engine/entries.h"
 
 namespace cassette {
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 
 #include "preload/engine/engine.h"
-#include "preload/engine/trust/entries.h"
+#include "preload/engine/entries.h"
 #include "preload/engine/trust/gnutls.h"
 #include "preload/engine/trust/nss.h"
 #include "preload/engine/trust/openssl.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "preload/engine/trust/entries.h"
+#include "preload/engine/entries.h"
 
 namespace cassette {
 

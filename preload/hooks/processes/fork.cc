@@ -1,6 +1,7 @@
 // See fork.h.
 #include "preload/hooks/processes/fork.h"
 
+#include <dlfcn.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -36,6 +37,20 @@ int begin_process(void* begin) {
   return status;
 }
 
+/// _Fork(3), of the object that the hook was asked for last: there is but one.
+pid_t (*plain_fork)();
+
+pid_t fork_hook() {
+  before_process();
+  const pid_t child = plain_fork();
+  if (child == 0) {
+    after_process_in_child(false);
+  } else {
+    after_process_in_parent();
+  }
+  return child;
+}
+
 using Clone = decltype(&::clone);
 
 int clone_hook(Clone next, int (*function)(void*), void* stack, int flags, void* argument,
@@ -51,6 +66,13 @@ int clone_hook(Clone next, int (*function)(void*), void* stack, int flags, void*
 }
 
 }  // namespace
+
+void* hook_of_fork(void* object) {
+  auto* found = reinterpret_cast<decltype(plain_fork)>(dlsym(object, "_Fork"));
+  if (found == nullptr) return nullptr;  // before glibc 2.34
+  plain_fork = found;
+  return reinterpret_cast<void*>(&fork_hook);
+}
 
 bool makes_process(unsigned long flags) { return (flags & CLONE_VM) == 0; }
 
@@ -110,21 +132,6 @@ using namespace cassette;
 
 #pragma GCC visibility push(default)
 extern "C" {
-
-pid_t _Fork() noexcept {
-  if (real()._Fork == nullptr) {
-    errno = ENOSYS;
-    return -1;
-  }
-  before_process();
-  const pid_t child = real()._Fork();
-  if (child == 0) {
-    after_process_in_child(false);
-  } else {
-    after_process_in_parent();
-  }
-  return child;
-}
 
 #define CLONE_HOOK(name)                                                                        \
   int name(int (*function)(void*), void* stack, int flags, void* argument, ...) noexcept {      \

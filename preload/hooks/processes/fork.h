@@ -6,6 +6,10 @@
 
 namespace cassette {
 
+/// For the entries of a loaded object that lead to _Fork(3), whose name the library does not export; nullptr: there is none.
+/// `object` as dlsym(3) takes it.
+void* hook_of_fork(void* object);
+
 /// Is it a copy of this process that a clone(2) with these flags makes? Threads, and the children of a vfork(2), have its
 /// memory.
 bool makes_process(unsigned long flags);

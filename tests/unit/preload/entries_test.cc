@@ -1,5 +1,5 @@
 // Redirecting the calls between loaded objects: small shared objects, compiled here, that call each other.
-#include "preload/engine/trust/entries.h"
+#include "preload/engine/entries.h"
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>

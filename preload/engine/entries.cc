@@ -1,5 +1,5 @@
 // See entries.h.
-#include "preload/engine/trust/entries.h"
+#include "preload/engine/entries.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -67,13 +67,13 @@ struct Entry {
   bool is_read_only;  ///< the object was linked with -z relro
 };
 
-void change(const Entry& entry, void* function) {
+void change(const Entry& entry, const char* name, void* function) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   auto* begin =
       reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(entry.place) & ~(page - 1));
   if (entry.is_read_only && mprotect(begin, page, PROT_READ | PROT_WRITE) != 0) {
-    log(LogLevel::kWarn, std::string("the program's check of certificates cannot be reached: ") +
-                             strerrordesc_np(errno));
+    log(LogLevel::kWarn, std::string("the program's calls of ") + name +
+                             " cannot be reached: " + strerrordesc_np(errno));
     return;
   }
   std::atomic_ref(*entry.place).store(function, std::memory_order_release);
@@ -146,7 +146,7 @@ void change_entries(const char* name, void* (*choose)(void* object)) {
     const char* file = entry.object.empty() ? nullptr : entry.object.c_str();
     void* object = dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
     void* function = object != nullptr ? choose(object) : nullptr;
-    if (function != nullptr && *entry.place != function) change(entry, function);
+    if (function != nullptr && *entry.place != function) change(entry, name, function);
     if (object != nullptr) dlclose(object);  // whoever loaded it decides how long it stays
   }
 }

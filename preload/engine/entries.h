@@ -1,6 +1,6 @@
 // The entries of loaded objects through which they call functions of others (the global offset table,
-// ELF's DT_JMPREL and DT_RELA): changed where a function has to be replaced that is none of libc's.
-// Unlike an exported symbol this reaches objects with a scope of their own, and can be done when it is
+// ELF's DT_JMPREL and DT_RELA): changed where a function has to be replaced that is none of libc's, or whose name must not be
+// exported. Unlike an exported symbol this reaches objects with a scope of their own, and can be done when it is
 // first needed.
 //
 // Thread safety: one caller at a time.
