@@ -123,8 +123,11 @@ static void stress(const char* port) {
   sigaction(SIGALRM, &action, NULL);
   clock_gettime(CLOCK_MONOTONIC, &end);
   end.tv_sec += 1;
-  timer(300, 230);
-  if (sigsetjmp(back, 1) != 0 && asking >= 0) close(asking);
+  if (sigsetjmp(back, 1) == 0) {
+    timer(300, 230);
+  } else if (asking >= 0) {
+    close(asking);
+  }
   asking = -1;
   for (;;) {
     clock_gettime(CLOCK_MONOTONIC, &now);
