@@ -161,6 +161,9 @@ struct EngineApi {
   /// A send past the engine failed with EPIPE (`sent` is -1): -1 with the errno that TCP would have had, kPassThrough where
   /// that is EPIPE. Or it was cut short, and the next one is to tell why: kPassThrough.
   ssize_t (*send_failed)(std::uintptr_t connection, int fd, ssize_t sent);
+  /// The program wants the number `fd`, which is the engine's, for a file of its own (dup2(2)): the engine goes to another
+  /// one. False: there is none.
+  bool (*make_way)(int fd);
   /// The program has closed `fd`, which stood for that connection.
   void (*closed)(std::uintptr_t connection);
   int (*getpeername)(std::uintptr_t connection, int fd, sockaddr* address, socklen_t* length);

@@ -94,6 +94,17 @@ void Engine::close_private(int fd) {
   ::close(fd);
 }
 
+bool Engine::make_way(int fd) {
+  if (!owns_process()) return false;
+  const int other = copy_up(fd);
+  if (other < 0) return false;
+  connections.lock();  // nobody uses a number of a connection, nor waits for one with the service
+  const bool moved = service.move_number(fd, other) || connections.move_number(fd, other);
+  connections.unlock();
+  close_private(moved ? fd : other);
+  return moved;
+}
+
 void Engine::retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock) {
   if (!connection->finished()) return;
   connection->release();
@@ -166,9 +177,11 @@ void Engine::before_fork() {
   failures.lock();
   service.before_fork();
   deck_->before_fork();
+  lock_private_numbers();
 }
 
 void Engine::unlock_after_fork() {
+  unlock_private_numbers();
   failures.unlock();
   names.unlock();
   trust.unlock();

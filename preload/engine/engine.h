@@ -59,6 +59,9 @@ class Engine {
   /// The same for several, which is cheaper; as copy_to_private_numbers().
   bool copy_up(const int* from, int* to, int count, bool* scarce);
   void close_private(int fd);
+  /// Takes another number for what has `fd`, which is free then. False: there is no other one, or it is not of a connection nor of
+  /// the service.
+  bool make_way(int fd);
 
   /// Gives the connection back to the pool when nothing is left to do with it.
   void retire_if_finished(Connection* connection, std::unique_lock<std::mutex> lock);

@@ -104,6 +104,10 @@ ssize_t interpose_send_failed(std::uintptr_t owner, int fd, ssize_t sent) {
   });
 }
 
+bool interpose_make_way(int fd) {
+  return guarded([fd] { return engine().make_way(fd) ? 1 : 0; }) == 1;
+}
+
 void interpose_closed(std::uintptr_t owner) {
   guarded([owner] {
     auto* connection = reinterpret_cast<Connection*>(owner);
@@ -345,6 +349,7 @@ const EngineApi& interpose_api() {
       .connect_again = interpose_connect_again,
       .send = interpose_send,
       .send_failed = interpose_send_failed,
+      .make_way = interpose_make_way,
       .closed = interpose_closed,
       .getpeername = interpose_getpeername,
       .getsockname = interpose_getsockname,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
 
 namespace cassette {
 
@@ -21,11 +22,11 @@ int low_base(const rlimit64& limit) {
   return static_cast<int>(base);
 }
 
-/// The soft limit of RLIMIT_NOFILE, raised.
+/// The soft limit of RLIMIT_NOFILE, raised to `soft`.
 class Raised {
  public:
-  explicit Raised(const rlimit64& before) : before_(before), raised_(before) {
-    raised_.rlim_cur = before.rlim_max;
+  Raised(const rlimit64& before, rlim64_t soft) : before_(before), raised_(before) {
+    raised_.rlim_cur = soft;
     works_ = ::prlimit64(0, RLIMIT_NOFILE, &raised_, nullptr) == 0;
   }
   ~Raised() {
@@ -54,7 +55,30 @@ bool has_room_above(const rlimit64& limit) {
   return limit.rlim_cur < kHighest && limit.rlim_max >= limit.rlim_cur + kWorthIt;
 }
 
+/// Of two that raise the limit at a time the second one would take the raised one for the program's.
+std::mutex raising;
+
+/// How many numbers above the soft limit were enough last time. No more than needed: a program that is started right now would
+/// have them for its own.
+rlim64_t room_above = 64;
+
+template <typename Copy>
+bool copy_above(const rlimit64& limit, Copy copy_all) {
+  for (;;) {
+    const rlim64_t soft = std::min(limit.rlim_max, limit.rlim_cur + room_above);
+    {
+      const Raised raised(limit, soft);
+      if (copy_all(static_cast<int>(limit.rlim_cur))) return true;
+    }
+    if (errno != EMFILE || soft == limit.rlim_max) return false;
+    room_above *= 2;
+  }
+}
+
 }  // namespace
+
+void lock_private_numbers() { raising.lock(); }
+void unlock_private_numbers() { raising.unlock(); }
 
 bool copy_to_private_numbers(const int* from, int* to, int count, bool* scarce) {
   auto copy_all = [&](int base) {
@@ -68,12 +92,12 @@ bool copy_to_private_numbers(const int* from, int* to, int count, bool* scarce) 
     }
     return true;
   };
+  const std::lock_guard guard(raising);
   rlimit64 limit{256, 256};
   ::prlimit64(0, RLIMIT_NOFILE, nullptr, &limit);
   if (has_room_above(limit)) {
-    const Raised raised(limit);
     *scarce = false;
-    if (copy_all(static_cast<int>(limit.rlim_cur))) return true;
+    if (copy_above(limit, copy_all)) return true;
     // A limit that may not be raised (a filter of system calls), or no room there after all.
     if (errno != EINVAL && errno != EMFILE) return false;
   }

@@ -109,6 +109,19 @@ Conversation::Terms terms_for(const Player& player, std::string host, const Endp
   return terms;
 }
 
+void tell_failed_swap(const std::string& place, int error) {
+  if (error != EMFILE) {
+    log(LogLevel::kError,
+        place + ": the connection cannot be intercepted: " + strerrordesc_np(error));
+  } else if (engine().told.first("numbers")) {
+    // Each further connection would say it again.
+    log(LogLevel::kError,
+        place +
+            ": the program is at its limit of open files, of which a connection takes two "
+            "(three in a recording) where the soft limit is the hard one: raise `ulimit -Hn`");
+  }
+}
+
 /// How far the connection is that is to be swapped.
 struct Progress {
   Connection::Upstream upstream = Connection::Upstream::kNone;
@@ -131,8 +144,7 @@ int begin_connection(int fd, const SocketIdentity& socket, const Endpoint& peer,
   if (error != 0) {
     if (connection != nullptr) engine().connections.give_back(connection);
     if (error == kOtherSocket) return 0;
-    log(LogLevel::kError, place_of(terms.host, peer) +
-                              ": the connection cannot be intercepted: " + strerrordesc_np(error));
+    tell_failed_swap(place_of(terms.host, peer), error);
     return error == ENOMEM ? ENOBUFS : error;  // as TCP has it
   }
   {

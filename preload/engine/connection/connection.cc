@@ -89,6 +89,18 @@ bool Connection::is(int fd) const {
          identity.st_dev == sockets_.device;
 }
 
+bool Connection::move_number(int from, int to) {
+  const bool is_engine_end = sockets_.engine_end == from;
+  if (!is_engine_end && sockets_.original != from) return false;
+  const Service::End end = is_engine_end ? Service::End::kEngine : Service::End::kOriginal;
+  std::uint32_t* registered = is_engine_end ? &engine_events_ : &original_events_;
+  const std::uint32_t events = *registered;
+  engine().service.watch(*this, end, from, 0, registered);
+  (is_engine_end ? sockets_.engine_end : sockets_.original) = to;
+  engine().service.watch(*this, end, to, events, registered);
+  return true;
+}
+
 // --- events ----------------------------------------------------------------------------------------
 
 void Connection::engine_end_ready(std::uint32_t events) {

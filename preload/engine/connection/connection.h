@@ -60,6 +60,8 @@ class Connection {
   std::uint32_t generation() const { return generation_; }
   std::uint32_t index() const { return index_; }
 
+  /// One of its descriptors has another number from now on; both are that file. False: it has none that is `from`.
+  bool move_number(int from, int to);
   /// Is the socket behind `fd` the program's end of this connection?
   bool is(int fd) const;
 

@@ -50,6 +50,14 @@ void ConnectionPool::unlock() {
   mutex_.unlock();
 }
 
+bool ConnectionPool::move_number(int from, int to) {
+  for (std::uint32_t i = 0; i < made_; ++i) {
+    Connection& connection = chunks_[i / kChunk][i % kChunk];
+    if (connection.live() && connection.move_number(from, to)) return true;
+  }
+  return false;
+}
+
 void ConnectionPool::forget_all_in_child(bool shares_descriptors) {
   for (std::uint32_t i = 0; i < made_ && !shares_descriptors; ++i) {
     chunks_[i / kChunk][i % kChunk].drop_in_child();

@@ -35,6 +35,8 @@ class ConnectionPool {
   /// (OpenSSL's, a cassette's); the child begins with an empty pool.
   void lock();
   void unlock();
+  /// In between: Connection::move_number() of whichever has it.
+  bool move_number(int from, int to);
   void forget_all_in_child(bool shares_descriptors);
 
  private:

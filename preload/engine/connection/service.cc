@@ -60,14 +60,31 @@ int Service::ensure_running() {
   if (wake_ < 0) {
     wake_ = engine().move_up(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (wake_ < 0) return errno;
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = kWakeTag;
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) return errno;
+    if (watch_wake() != 0) return errno;
   }
   const int error = start();
   running_.store(error == 0, std::memory_order_relaxed);
   return error;
+}
+
+int Service::watch_wake() {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = kWakeTag;
+  return ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
+}
+
+bool Service::move_number(int from, int to) {
+  std::lock_guard guard(mutex_);
+  if (from == epoll_) {
+    epoll_ = to;  // the thread that waits on the other number waits on the same file
+    return true;
+  }
+  if (from != wake_) return false;
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, wake_, nullptr);
+  wake_ = to;
+  watch_wake();
+  return true;
 }
 
 /// Signals are the program's: the thread is born with all of them blocked.
@@ -232,8 +249,7 @@ void Service::run() {
     if (ends && count == 0) end_with_the_last_thread();
     for (int i = 0; i < count; ++i) {
       if (events[i].data.u64 == kWakeTag) {
-        std::uint64_t ignored;
-        (void)!::read(wake_, &ignored, sizeof ignored);
+        take_wake();
       } else {
         serve(events[i].data.u64, events[i].events);
       }
@@ -241,6 +257,12 @@ void Service::run() {
     run_timers();
     run_tasks();
   }
+}
+
+void Service::take_wake() {
+  std::lock_guard guard(mutex_);
+  std::uint64_t ignored;
+  if (wake_ >= 0) (void)!::read(wake_, &ignored, sizeof ignored);
 }
 
 void Service::serve(std::uint64_t tag, std::uint32_t events) {

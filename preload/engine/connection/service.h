@@ -36,6 +36,9 @@ class Service {
   /// Has the connection's look() called at that time (steady-clock nanoseconds), or sooner.
   void look_at(const Connection& connection, std::int64_t time);
 
+  /// Its descriptor `from` is `to` from now on. False: it has none of that number. Needs every connection's mutex.
+  bool move_number(int from, int to);
+
   /// Has the thread look around.
   void nudge();
 
@@ -80,13 +83,15 @@ class Service {
   void serve_timer(Connection* connection, const Ticket& ticket,
                    std::unique_lock<std::mutex>& lock);
   void run_tasks();
+  int watch_wake();
+  void take_wake();
 
   std::mutex mutex_;
   std::atomic<bool> running_ = false;  ///< changed under the mutex
   std::atomic<bool> stopping_ = false;
   std::atomic<pid_t> thread_ = 0;  ///< negative: it has ended
-  int epoll_ = -1;
-  int wake_ = -1;
+  std::atomic<int> epoll_ = -1;
+  std::atomic<int> wake_ = -1;
   std::int64_t waiting_until_ = 0;  ///< what the thread sleeps for; 0: for ever
   std::multimap<std::int64_t, Ticket> timers_;
   std::vector<Task*> tasks_;

@@ -213,6 +213,20 @@ bool keep_file(const char* name, int fd) {
   return false;
 }
 
+bool move_kept_file(int fd) {
+  for (std::size_t i = kept_count.load(std::memory_order_acquire); i-- > 0;) {
+    if (kept[i].fd != fd) continue;
+    const int other = hide(fd);
+    if (other < 0) return false;
+    descriptors.set_owner(other, DescriptorTable::kPrivate);
+    kept[i].fd = other;
+    descriptors.set_owner(fd, DescriptorTable::kNobody);
+    real().close(fd);
+    return true;
+  }
+  return false;
+}
+
 void drop_kept() {
   for (std::size_t i = kept_count.exchange(0, std::memory_order_acq_rel); i-- > 0;) {
     descriptors.set_owner(kept[i].fd, DescriptorTable::kNobody);

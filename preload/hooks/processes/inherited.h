@@ -18,6 +18,9 @@ bool take_inherited();
 /// Keeps a file under that name; the descriptor is moved out of the program's reach, unless it is already. False: it is
 /// closed, and not kept.
 bool keep_file(const char* name, int fd);
+
+/// Keeps the file that is kept as `fd` under another number, so that this one is free. False: none is, or there is no other.
+bool move_kept_file(int fd);
 /// The number under which it is kept, or -1.
 int kept_file(const char* name);
 /// Closes them all.

@@ -1,12 +1,15 @@
 // Hooks of the life of descriptors: what a program closes and duplicates. They keep the table close
 // to the truth and the engine's own descriptors out of reach; that an entry can be stale all the same
 // (closes inside libc, exec, SCM_RIGHTS) is met by the identity check in the engine.
+#include <fcntl.h>
+
 #include <cerrno>
 #include <climits>
 #include <cstdarg>
 
 #include "preload/hooks/connecting.h"
 #include "preload/hooks/library.h"
+#include "preload/hooks/processes/inherited.h"
 #include "preload/hooks/processes/threads.h"
 
 namespace cassette {
@@ -74,10 +77,17 @@ void follow(int from, int to) {
   }
 }
 
-// dup2() onto a number that the engine uses would cut its connection off.
-bool is_taken(int to) {
-  return __builtin_expect(descriptors.owner(to) == DescriptorTable::kPrivate, 0) &&
-         !inside_engine && owns_table();
+// dup2() onto a number that the library uses would cut a connection off: it takes another one. False: there is none.
+bool is_free(int from, int to) {
+  if (__builtin_expect(descriptors.owner(to) != DescriptorTable::kPrivate, 1) || inside_engine ||
+      !owns_table())
+    return true;
+  if (from == to || real().fcntl(from, F_GETFD) < 0) return true;  // nothing happens to it
+  EngineCall call = enter_engine();
+  const bool moved = move_kept_file(to) || engine()->make_way(to);
+  exit_engine(call);
+  if (!moved) errno = EBUSY;
+  return moved;
 }
 
 int close_all_but_private(unsigned first, unsigned last, unsigned flags) {
@@ -125,10 +135,7 @@ int dup(int fd) noexcept {
 }
 
 int dup2(int from, int to) noexcept {
-  if (is_taken(to)) {
-    errno = EBUSY;
-    return -1;
-  }
+  if (!is_free(from, to)) return -1;
   Change change(to);
   int result = real().dup2(from, to);
   change.end();
@@ -140,10 +147,7 @@ int dup2(int from, int to) noexcept {
 int __dup2(int from, int to) noexcept { return dup2(from, to); }
 
 int dup3(int from, int to, int flags) noexcept {
-  if (is_taken(to)) {
-    errno = EBUSY;
-    return -1;
-  }
+  if (!is_free(from, to)) return -1;
   Change change(to);
   int result = real().dup3(from, to, flags);
   change.end();
