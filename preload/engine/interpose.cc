@@ -3,6 +3,7 @@
 #include "preload/engine/interpose.h"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 
 #include <cerrno>
 #include <exception>
@@ -194,8 +195,8 @@ ConnectStep interpose_connect_again(std::uintptr_t owner, int fd, const sockaddr
 int interpose_getpeername(std::uintptr_t owner, int fd, sockaddr* address, socklen_t* length) {
   Found connection(owner, fd);
   if (!connection || address == nullptr || length == nullptr) return kPassThrough;
-  if (connection->upstream() == Connection::Upstream::kConnecting ||
-      connection->pending_error() != 0 || connection->is_closed()) {
+  const int state = connection->is_closed() ? TCP_CLOSE : connection->tcp_state(fd);
+  if (state == TCP_CLOSE || state == TCP_SYN_SENT) {
     errno = ENOTCONN;
     return -1;
   }

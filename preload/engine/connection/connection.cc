@@ -4,6 +4,7 @@
 
 #include <linux/futex.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <climits>
 #include <exception>
 
+#include "preload/as_tcp.h"
 #include "preload/engine/clock.h"
 #include "preload/engine/connection/swap.h"
 #include "preload/engine/engine.h"
@@ -316,6 +318,12 @@ const Endpoint& Connection::local() {
     }
   }
   return local_;
+}
+
+int Connection::tcp_state(int fd) const {
+  if (upstream_ == Upstream::kConnecting) return TCP_SYN_SENT;
+  if (refused_ || pending_error_ != 0) return TCP_CLOSE;
+  return cassette::tcp_state(fd, ::send);
 }
 
 int Connection::take_error() {

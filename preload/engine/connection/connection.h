@@ -127,6 +127,8 @@ class Connection {
   int original() const { return sockets_.original; }
   KeptOptions& kept_options() { return options_; }
   const std::string& host() const { return host_; }
+  /// As tcpi_state has it (tcp(7), TCP_INFO); `fd` is the program's end.
+  int tcp_state(int fd) const;
   /// The pending error (SO_ERROR), which is forgotten by being asked for.
   int take_error();
   int pending_error() const { return pending_error_; }

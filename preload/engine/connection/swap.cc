@@ -67,12 +67,11 @@ EpollRegistration registration_of(int fd) {
 }
 
 template <typename Value>
-void copy_option(int from, int to, int option) {
+void copy_option(int from, int to, int option, Value usual = {}) {
   Value value{};
-  Value zero{};
   socklen_t length = sizeof value;
   if (::getsockopt(from, SOL_SOCKET, option, &value, &length) == 0 &&
-      std::memcmp(&value, &zero, sizeof value) != 0) {
+      std::memcmp(&value, &usual, sizeof value) != 0) {
     ::setsockopt(to, SOL_SOCKET, option, &value, length);
   }
 }
@@ -89,7 +88,8 @@ bool copy_flags(int from, int to) {
   }
   copy_option<timeval>(from, to, SO_RCVTIMEO);
   copy_option<timeval>(from, to, SO_SNDTIMEO);
-  copy_option<int>(from, to, SO_KEEPALIVE);
+  copy_option<int>(from, to, SO_RCVLOWAT, 1);
+  copy_option<int>(from, to, SO_PEEK_OFF, -1);
   copy_option<int>(from, to, SO_OOBINLINE);
   return has_owner;
 }
@@ -125,6 +125,14 @@ int replace(int fd, const SocketIdentity& socket, int from) {
 void read_in_line(int fd) {
   const int in_line = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &in_line, sizeof in_line);
+}
+
+void serve_engine(int fd) {
+  read_in_line(fd);
+  const int least = 1, none = 0;
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
+  // Nobody would take them out of the error queue, and epoll tells of them for ever.
+  ::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &none, sizeof none);
 }
 
 bool SocketIdentity::read(int fd) {
@@ -176,7 +184,7 @@ int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
   ::fcntl(made.original, F_SETFL, (::fcntl(made.original, F_GETFL) & ~O_ASYNC) | O_NONBLOCK);
   const f_owner_ex nobody{};
   if (has_owner) ::fcntl(made.original, F_SETOWN_EX, &nobody);
-  read_in_line(made.original);
+  serve_engine(made.original);
   *sockets = made;
   return 0;
 }

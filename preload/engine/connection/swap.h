@@ -32,6 +32,8 @@ int swap_socket(int fd, const SocketIdentity& socket, bool unwritable,
 
 /// The engine's end and the original are the engine's alone. It reads urgent bytes in their place (urgent.h).
 void read_in_line(int fd);
+/// The original: the same, and what the program set on it for its own reading is not for the engine's.
+void serve_engine(int fd);
 
 /// Puts the pair that has taken the place of that socket at `fd` under its other numbers too, which were copied before connect(2).
 /// Their owner is that of `fd` then.

@@ -170,8 +170,10 @@ int connect_hook(decltype(&::connect) next, int fd, const sockaddr* address, soc
     return -1;
   }
   ensure_started();
-  return library_active() ? connect_intercepted(next, fd, address, length)
-                          : next(fd, address, length);
+  if (!library_active()) return next(fd, address, length);
+  const int result = connect_intercepted(next, fd, address, length);
+  if (__builtin_expect(result < 0 && errno == EINVAL, 0) && failed_as_unix(fd)) errno = EISCONN;
+  return result;
 }
 
 /// Nobody would tell a program when its bytes may be used again, which is in the error queue of a TCP socket (MSG_ZEROCOPY). What
@@ -243,9 +245,7 @@ int getsockopt(int fd, int level, int name, void* value, socklen_t* length) noex
     exit_engine(call);
     if (result != kPassThrough) return result;
   }
-  const socklen_t room = length != nullptr ? *length : 0;
-  const int result = real().getsockopt(fd, level, name, value, length);
-  return get_passed_option(fd, level, name, result, value, room, length);
+  return get_passed_option(fd, level, name, value, length);
 }
 
 int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept {
@@ -258,8 +258,7 @@ int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
   }
   if (__builtin_expect(level == SOL_SOCKET && name == SO_ZEROCOPY, 0) && refuses_zero_copy(fd))
     return -1;
-  return set_passed_option(fd, level, name, real().setsockopt(fd, level, name, value, length),
-                           value, length);
+  return set_passed_option(fd, level, name, value, length);
 }
 
 // Boost.Asio and Netty register a socket before they connect it: remembered here, renewed by the

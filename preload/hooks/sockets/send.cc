@@ -10,6 +10,7 @@
 
 #include "preload/hooks/library.h"
 #include "preload/hooks/sockets/datagrams.h"
+#include "preload/hooks/sockets/passed_connection.h"
 
 namespace cassette {
 namespace {
@@ -100,7 +101,9 @@ ssize_t hand_over(Owner owner, int fd, const iovec* parts, std::size_t count, in
   return sent;
 }
 
+/// The engine reads what the program wrote itself, and would fail where the kernel says EFAULT: of nullptr, at least, it may say so.
 ssize_t hand_over(Owner owner, int fd, const void* bytes, std::size_t size, int flags) {
+  if (__builtin_expect(bytes == nullptr, 0)) return kPassThrough;
   iovec part{const_cast<void*>(bytes), size};
   return hand_over(owner, fd, &part, 1, flags);
 }
@@ -144,7 +147,10 @@ ssize_t sendto(int fd, const void* bytes, size_t size, int flags, const sockaddr
     if (sent != kPassThrough) return sent;
   }
   if (refuses_datagrams(fd, address, length)) return -1;
-  return real().sendto(fd, bytes, size, flags, address, length);
+  const ssize_t sent = real().sendto(fd, bytes, size, flags, address, length);
+  if (__builtin_expect(sent < 0 && address != nullptr, 0) && failed_as_unix(fd))
+    return real().send(fd, bytes, size, flags);
+  return sent;
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags) {
@@ -160,7 +166,12 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   }
   if (message != nullptr && refuses_datagrams(fd, message->msg_name, message->msg_namelen))
     return -1;
-  return real().sendmsg(fd, message, flags);
+  const ssize_t sent = real().sendmsg(fd, message, flags);
+  if (__builtin_expect(sent >= 0 || message == nullptr, 1) || !failed_as_unix(fd)) return sent;
+  msghdr bare{};
+  bare.msg_iov = message->msg_iov;
+  bare.msg_iovlen = message->msg_iovlen;
+  return real().sendmsg(fd, &bare, flags);
 }
 
 int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
