@@ -38,13 +38,16 @@ def names(connection, own_port):
     tell("peer", lambda: connection.getpeername() == place)
     tell("local", lambda: connection.getsockname() == ("127.0.0.1", own_port))
     tell("no delay", lambda: connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1))
-    tell("no delay, read", lambda: type(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+    tell("no delay, read", lambda: connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
     tell("type of service", lambda: connection.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 16))
     tell("unknown option", lambda: connection.setsockopt(socket.IPPROTO_TCP, 250, 1))
     tell("domain", lambda: connection.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN) == socket.AF_INET)
     tell("protocol", lambda: connection.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL) == socket.IPPROTO_TCP)
     tell("state", lambda: connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[0])
     tell("interface", lambda: socket.inet_ntoa(fcntl.ioctl(connection, 0x8915, b"lo".ljust(40, b"\0"))[20:24]))
+    tell("connected again", lambda: connection.connect(place))
+    tell("peer's name", lambda: connection.getsockopt(socket.SOL_SOCKET, 28, 16)[:4] == struct.pack("=H", 2) + struct.pack(">H", port))
+    tell("sent to an address", lambda: connection.sendto(b"", place))
     tell("credentials", lambda: struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)))
 
 
